@@ -1,0 +1,150 @@
+#include "lib/buf.h"
+
+#include "lib/error.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BUF_FIRST_BYTES = 128 };
+
+void
+buf_init(struct buf *b, size_t limit)
+{
+    *b = (struct buf){ .limit = limit };
+}
+
+void
+buf_fini(struct buf *b)
+{
+    free(b->data);
+    buf_init(b, b->limit);
+}
+
+void
+buf_wipe(struct buf *b)
+{
+    if (b->data != NULL)
+        sodium_memzero(b->data, b->cap);
+    buf_fini(b);
+}
+
+void
+buf_clear(struct buf *b)
+{
+    b->len = 0;
+    b->fault = MT_OK;
+}
+
+static int
+grow(struct buf *b, size_t more)
+{
+    size_t cap = b->cap == 0 ? BUF_FIRST_BYTES : b->cap;
+    char  *data;
+
+    if (b->fault != MT_OK)
+        return b->fault;
+    if (more > b->limit - b->len)
+        return b->fault = MT_ESIZE;
+    if (b->len + more <= b->cap)
+        return MT_OK;
+    while (cap < b->len + more)
+        cap *= 2;
+    if (cap > b->limit)
+        cap = b->limit;
+    data = realloc(b->data, cap);
+    if (data == NULL)
+        return b->fault = MT_ENOMEM;
+    b->data = data;
+    b->cap = cap;
+    return MT_OK;
+}
+
+char *
+buf_reserve(struct buf *b, size_t len)
+{
+    if (grow(b, len > 0 ? len : 1) != MT_OK)
+        return NULL;
+    return b->data + b->len;
+}
+
+void
+buf_added(struct buf *b, size_t len)
+{
+    assert(len <= b->cap - b->len);
+    b->len += len;
+}
+
+int
+buf_append(struct buf *b, const void *data, size_t len)
+{
+    int rc = grow(b, len);
+
+    if (rc == MT_OK && len > 0) {
+        memcpy(b->data + b->len, data, len);
+        b->len += len;
+    }
+    return rc;
+}
+
+int
+buf_append_slice(struct buf *b, struct slice s)
+{
+    return buf_append(b, s.data, s.len);
+}
+
+int
+buf_append_byte(struct buf *b, char c)
+{
+    return buf_append(b, &c, 1);
+}
+
+int
+buf_append_string(struct buf *b, const char *string)
+{
+    return buf_append(b, string, strlen(string));
+}
+
+int
+buf_vprintf(struct buf *b, const char *format, va_list args)
+{
+    va_list again;
+    int     len;
+    char   *text;
+
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    assert(len >= 0);
+    text = malloc((size_t)len + 1);
+    if (text == NULL)
+        return b->fault != MT_OK ? b->fault : (b->fault = MT_ENOMEM);
+    vsnprintf(text, (size_t)len + 1, format, args);
+    buf_append(b, text, (size_t)len);
+    free(text);
+    return b->fault;
+}
+
+int
+buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args;
+    int     rc;
+
+    va_start(args, format);
+    rc = buf_vprintf(b, format, args);
+    va_end(args);
+    return rc;
+}
+
+void
+buf_consume(struct buf *b, size_t len)
+{
+    if (len >= b->len) {
+        b->len = 0;
+        return;
+    }
+    memmove(b->data, b->data + len, b->len - len);
+    b->len -= len;
+}

@@ -1,0 +1,117 @@
+#ifndef LIB_CONFIG_H
+#define LIB_CONFIG_H
+/*
+ * config - the one place where the configuration is read: YAML with a schema (libcyaml). conf/mailtest.yaml explains each
+ * setting with its unit and default; the fields here bear the same names. Absent settings have their defaults filled in; after
+ * config_read every value is in its range. Strings are never NULL (empty where absent) unless said otherwise.
+ */
+
+#include "lib/msg.h"
+
+struct strings {
+    char   **items;
+    unsigned count;
+};
+
+struct config {
+    struct strings domains;                 /* at least one, lower case; the first is the default for new mailboxes */
+    char          *hostname;                /* in greetings and Received; default: the machine's name */
+    char          *state_dir;               /* database, keys; "/var/lib/mailtest" */
+    char          *control_socket;          /* default: state_dir/control.sock */
+
+    struct {                                /* addresses "127.0.0.1:25", "[::1]:25", "unix:/run/x.sock"; empty: none */
+        struct strings smtp, lmtp, imap, imaps, pop3, pop3s, http;
+    } listen;
+
+    struct {
+        uint32_t smtpd, imapd;              /* processes; 0: one for each core */
+        char    *user;                      /* for each role "USER-role" if that user exists, else this one; used when started as root */
+        uint32_t drain_ms;                  /* how long sessions under way may go on at a stop */
+    } processes;
+
+    struct {
+        char *certificate;                  /* PEM chain; empty: state_dir/tls/certificate.pem */
+        char *key;                          /* PEM; empty: state_dir/tls/key.pem */
+        bool  self_signed;                  /* make both on the first start where missing */
+        bool  http;                         /* the HTTP listeners on TCP speak TLS */
+    } tls;
+
+    struct {
+        uint64_t message_max_bytes;         /* 33554432 (32 MiB) */
+        uint32_t recipients_max;            /* 100 a transaction; LIMITS RCPTMAX */
+        uint32_t transactions_max;          /* 1000 a session; LIMITS MAILMAX */
+        uint32_t errors_max;                /* 20 a session; then 421 */
+        uint32_t sessions_max;              /* 20000 for each smtpd process; over that 421 4.3.2 */
+        uint32_t received_max;              /* 100; over that 554 5.4.6 */
+        uint32_t header_line_max_bytes;     /* lines of a message: 1048576; longer ones 500 5.6.0. (RFC 5321: 998 is what senders should keep to) */
+        uint32_t command_timeout_ms;        /* for a whole command: 300000 */
+        uint32_t message_timeout_ms;        /* for a whole message: 600000 */
+        uint32_t tls_timeout_ms;            /* for a handshake: 30000 */
+        uint64_t in_flight_max_bytes;       /* 268435456 for each smtpd process: bodies being received or waiting for store */
+        bool     refuse_bare_newline;       /* false: stored and noted; true: 550 5.6.11 */
+    } smtp;
+
+    struct {
+        uint64_t map_bytes;                 /* 68719476736 (64 GiB) */
+        uint32_t commit_wait_us;            /* how long the first write waits for company: 0 */
+        uint32_t commit_messages_max;       /* 2000 in one transaction */
+        uint64_t commit_bytes_max;          /* 67108864 of payload in one transaction */
+        uint32_t readers_max;               /* 126 */
+    } store;
+
+    struct {                                /* retention: oldest first, in small steps */
+        uint32_t inbox_days;                /* 30 */
+        uint32_t inbox_messages;            /* 100000 a mailbox */
+        uint64_t inbox_bytes;               /* 1073741824 a mailbox */
+        uint32_t unmatched_days;            /* 7 */
+        uint32_t unmatched_messages;        /* 1000 a mailbox */
+        uint64_t unmatched_bytes;           /* 104857600 a mailbox */
+        uint32_t token_days;                /* 90: records of tokens, longer than their messages */
+        uint32_t expire_step;               /* 200 removals in one transaction */
+    } retention;
+
+    struct {
+        uint64_t mailbox_bytes;             /* 2147483648: a mailbox over this gets 452 4.2.2 */
+    } quota;
+
+    struct {
+        uint32_t waiting_max;               /* 5000 requests that wait; over that 503 with Retry-After */
+        uint32_t wait_max_s;                /* 600: a longer wait is cut to this */
+        uint32_t streams_max;               /* 100 */
+        uint32_t header_max_bytes;          /* 16384 */
+        uint32_t body_max_bytes;            /* 1048576 */
+        uint32_t lookup_max;                /* 1000 tokens in one request */
+        uint32_t timeout_ms;                /* 30000 for a whole request, and for an idle keep-alive connection */
+    } http;
+
+    struct {
+        uint8_t level;                      /* enum log_level; "info" */
+    } log;
+};
+
+/* Where a configuration is wrong: "FILE:LINE:COLUMN: what was found, what is allowed". */
+struct config_error {
+    char text[1024];
+};
+
+/*
+ * Parses the text; file is its name for messages. *out is freed with config_free.
+ * MT_ESYNTAX with *error set; MT_ENOMEM.
+ */
+int  config_parse(struct slice text, const char *file, struct config **out, struct config_error *error);
+int  config_read_file(const char *file, struct config **out, struct config_error *error);   /* MT_ENOTFOUND, MT_EDENIED, too; *error set */
+void config_free(struct config *c);         /* NULL is fine */
+
+/* "/etc/mailtest/mailtest.yaml": where programs look without -c. */
+extern const char config_default_file[];
+
+/* The listening addresses of one kind; LISTEN_CONTROL gives the one of control_socket as "unix:…". */
+struct strings config_listen(const struct config *c, enum listener kind);
+
+/* Whether domain is one of the configured ones, without case. */
+bool config_has_domain(const struct config *c, struct slice domain);
+
+/* state_dir and "/" and name, malloc'ed. NULL: out of memory. */
+char *config_state_path(const struct config *c, const char *name);
+
+#endif

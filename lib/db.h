@@ -1,0 +1,116 @@
+#ifndef LIB_DB_H
+#define LIB_DB_H
+/*
+ * db - the LMDB environment: its tables and keys, and reading. store opens it for writing; imapd, lookup and `mailtestctl
+ * verify` open it read-only. Changing it is store's alone (store/).
+ *
+ * Reading goes through a snapshot: struct db_view. A view must end before the callback that began it returns, so that a slow
+ * client never pins old pages. What is read borrows from the map and ends with the view.
+ */
+
+#include "lib/record.h"
+
+#include <lmdb.h>
+
+#define DB_SCHEMA_VERSION   1u
+#define DB_FILE             "data.mdb"
+
+/* A chunk of a body that fills one overflow page of LMDB exactly: 4096 less the page's head. */
+#define DB_CHUNK_BYTES      4080u
+
+/* The rest of a body, behind its last whole chunk, is cut into pieces of at most this many octets, which pack well into leaf
+ * pages; a rest over DB_REST_BYTES takes a page of its own. */
+#define DB_PIECE_BYTES      500u
+#define DB_REST_BYTES       3500u
+
+enum table {
+    TABLE_META,         /* name -> bytes: "schema" u32, "instance" 16 octets, "next-message-id" u64, "next-mailbox-id" u32, … */
+    TABLE_MAILBOX,      /* mailbox id u32 -> mailbox_record */
+    TABLE_MAILBOX_NAME, /* name -> mailbox id u32 */
+    TABLE_FOLDER,       /* mailbox id u32, folder id u32 -> folder_record */
+    TABLE_ENTRY,        /* mailbox id u32, folder id u32, UID u32 -> entry */
+    TABLE_MESSAGE,      /* message id u64 -> message_record; ids only grow */
+    TABLE_BODY,         /* body id u64, chunk number u32 -> octets */
+    TABLE_BODY_REF,     /* body id u64 -> u32 messages that share it; only where more than one ever did */
+    TABLE_TOKEN,        /* 25 octets -> token_record */
+    TABLE_EXPIRY,       /* time u64 (Unix seconds), enum expiry u8, message id u64 or token 25 octets -> empty */
+    TABLE_API_KEY,      /* id u32 -> api_key_record */
+    TABLE_RESULT,       /* check, time -> outcome of a round trip */
+    TABLE_COUNT
+};
+
+enum expiry { EXPIRY_MESSAGE = 1, EXPIRY_TOKEN = 2 };
+
+struct db;
+
+struct db_options {
+    const char *dir;            /* must exist */
+    uint64_t    map_bytes;      /* upper limit of the file; the same in every process */
+    unsigned    readers_max;    /* reader slots */
+    bool        read_only;
+    bool        no_sync;        /* only for benchmarks of the code beside the disk; never set from the configuration */
+};
+
+/*
+ * MT_EVERSION   a newer schema
+ * MT_EDAMAGED   not an LMDB file, or its meta pages or table meta do not fit
+ * MT_ENOTFOUND  read-only, and there is no database yet
+ * MT_EFULL MT_EIO MT_EDENIED MT_ENOMEM. The reason is logged here with the directory.
+ */
+int  db_open(const struct db_options *options, struct db **out);
+void db_close(struct db *db);               /* NULL and a half-open db are fine */
+
+MDB_env *db_env(const struct db *db);
+MDB_dbi  db_table(const struct db *db, enum table table);
+const char *db_table_name(enum table table);
+
+/* MDB_NOTFOUND: MT_ENOTFOUND; MDB_MAP_FULL, ENOSPC: MT_EFULL; MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID: MT_EDAMAGED; … */
+int mt_from_mdb(int rc);
+
+/* A snapshot. One at a time for each struct db_view; the reader slot is kept between uses (MDB_NOTLS, reset and renew). */
+struct db_view {
+    struct db *db;
+    MDB_txn   *txn;
+};
+int  db_view_begin(struct db *db, struct db_view *v);   /* MT_EFULL: no reader slot */
+void db_view_end(struct db_view *v);
+
+/* Any table's value by key. MT_ENOTFOUND. */
+int db_get(const struct db_view *v, enum table table, struct slice key, struct slice *value);
+
+int db_mailbox_by_id(const struct db_view *v, uint32_t id, struct mailbox_record *out);
+int db_mailbox_by_name(const struct db_view *v, struct slice name, struct mailbox_record *out);    /* in lower case */
+int db_folder(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, struct folder_record *out);
+int db_message(const struct db_view *v, uint64_t id, struct message_record *out);
+int db_token(const struct db_view *v, const struct token *t, struct token_record *out);
+int db_api_key(const struct db_view *v, uint32_t id, struct api_key_record *out);
+
+/*
+ * Appends len octets of the message as served (head, then body) from offset on, cut at its end. The body's checksum can only
+ * be checked over the whole: db_message_check does. Missing or misfit chunks: MT_EDAMAGED.
+ */
+int db_message_read(const struct db_view *v, const struct message_record *m, uint64_t offset, size_t len, struct buf *out);
+int db_message_check(const struct db_view *v, const struct message_record *m);
+
+/*
+ * Walks the messages of a mailbox (all folders), newest first, beginning below before_id (0: the newest). Calls fn with each until it
+ * returns false. Uses the entry table, so costs what it visits.
+ */
+typedef bool db_message_fn(void *arg, uint64_t id, const struct message_record *m);
+int db_messages(const struct db_view *v, uint32_t mailbox_id, uint64_t before_id, db_message_fn *fn, void *arg);
+
+/* How a body of size octets is cut: number of chunks, and where chunk i begins and how long it is. */
+uint32_t db_chunk_count(uint64_t size);
+void     db_chunk(uint64_t size, uint32_t i, uint64_t *offset, size_t *len);
+
+/* Keys. Each writes exactly the stated octets and returns the slice over them. */
+#define DB_KEY_MAX 40u
+struct slice db_key_u32(void *to, uint32_t a);                              /* 4 */
+struct slice db_key_u64(void *to, uint64_t a);                              /* 8 */
+struct slice db_key_folder(void *to, uint32_t mailbox_id, uint32_t folder_id);              /* 8 */
+struct slice db_key_entry(void *to, uint32_t mailbox_id, uint32_t folder_id, uint32_t uid); /* 12 */
+struct slice db_key_body(void *to, uint64_t body_id, uint32_t chunk);       /* 12 */
+struct slice db_key_expiry_message(void *to, uint64_t at_unix, uint64_t id);                /* 17 */
+struct slice db_key_expiry_token(void *to, uint64_t at_unix, const struct token *t);        /* 34 */
+
+#endif

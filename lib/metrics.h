@@ -1,0 +1,78 @@
+#ifndef LIB_METRICS_H
+#define LIB_METRICS_H
+/*
+ * metrics - counters of each process in a page of shared memory (a memfd) that the supervisor makes: the process adds, lookup
+ * reads all of them for /metrics. They survive the death of the process that counts, so counters never fall back.
+ */
+
+#include "lib/msg.h"
+
+/* Kinds: a counter only grows; a gauge is set or added to and is cleared by the supervisor when its process has died. */
+#define METRICS(X) \
+    X(SMTP_SESSIONS_TOTAL,       "smtp_sessions_total",        "counter", "SMTP and LMTP sessions accepted") \
+    X(SMTP_SESSIONS,             "smtp_sessions",              "gauge",   "SMTP and LMTP sessions open") \
+    X(SMTP_TLS_TOTAL,            "smtp_tls_sessions_total",    "counter", "sessions that completed STARTTLS") \
+    X(SMTP_MESSAGES_TOTAL,       "smtp_messages_accepted_total", "counter", "messages answered 250") \
+    X(SMTP_BYTES_TOTAL,          "smtp_message_bytes_total",   "counter", "octets of these") \
+    X(SMTP_REFUSED_PERM_TOTAL,   "smtp_refused_permanent_total", "counter", "5yz replies") \
+    X(SMTP_REFUSED_TEMP_TOTAL,   "smtp_refused_temporary_total", "counter", "4yz replies") \
+    X(SMTP_RCPT_REFUSED_TOTAL,   "smtp_recipients_refused_total", "counter", "recipients refused") \
+    X(SMTP_TIMEOUTS_TOTAL,       "smtp_timeouts_total",        "counter", "sessions ended by a time limit") \
+    X(SMTP_BYTES_IN_FLIGHT,      "smtp_in_flight_bytes",       "gauge",   "octets of messages being received") \
+    X(IMAP_SESSIONS_TOTAL,       "imap_sessions_total",        "counter", "IMAP sessions accepted") \
+    X(POP3_SESSIONS_TOTAL,       "pop3_sessions_total",        "counter", "POP3 sessions accepted") \
+    X(LOOKUP_REQUESTS_TOTAL,     "http_requests_total",        "counter", "HTTP requests") \
+    X(LOOKUP_ERRORS_TOTAL,       "http_errors_total",          "counter", "HTTP answers 4xx and 5xx") \
+    X(LOOKUP_DENIED_TOTAL,       "http_denied_total",          "counter", "HTTP requests with a missing or wrong key") \
+    X(LOOKUP_WAITING,            "lookup_waiting",             "gauge",   "requests that wait for a token") \
+    X(LOOKUP_STREAMS,            "lookup_streams",             "gauge",   "event streams open") \
+    X(STORE_MESSAGES_TOTAL,      "store_messages_total",       "counter", "messages committed") \
+    X(STORE_ARRIVED_TOTAL,       "store_arrivals_total",       "counter", "messages with a genuine token") \
+    X(STORE_UNMATCHED_TOTAL,     "store_unmatched_total",      "counter", "messages without one") \
+    X(STORE_COMMITS_TOTAL,       "store_commits_total",        "counter", "transactions committed") \
+    X(STORE_COMMIT_US_TOTAL,     "store_commit_microseconds_total", "counter", "time in commits") \
+    X(STORE_COMMIT_FAILURES_TOTAL, "store_commit_failures_total", "counter", "transactions that failed") \
+    X(STORE_FULL_TOTAL,          "store_full_total",           "counter", "writes refused because disk or map was full") \
+    X(STORE_EXPIRED_TOTAL,       "store_expired_total",        "counter", "messages removed by retention") \
+    X(STORE_MESSAGES,            "store_messages",             "gauge",   "messages kept") \
+    X(STORE_USED_BYTES,          "store_used_bytes",           "gauge",   "pages in use") \
+    X(STORE_MAP_BYTES,           "store_map_bytes",            "gauge",   "upper limit of the store") \
+    X(STORE_OLDEST_READER_TXNS,  "store_oldest_reader_transactions", "gauge", "transactions that the oldest reader lags behind") \
+    X(STORE_STALE_READERS_TOTAL, "store_stale_readers_total",  "counter", "reader slots of dead processes cleared") \
+    X(ROLE_RESTARTS_TOTAL,       "role_restarts_total",        "counter", "roles restarted after they died") \
+    X(TLS_CERT_EXPIRES_UNIX,     "tls_certificate_expiry_seconds", "gauge", "when the certificate expires, seconds since 1970")
+
+enum metric {
+#define X(id, name, kind, help) METRIC_##id,
+    METRICS(X)
+#undef X
+    METRIC_COUNT
+};
+
+struct metric_info {
+    const char *name;   /* without the prefix "mailtest_" */
+    const char *kind;   /* "counter" or "gauge" */
+    const char *help;
+};
+const struct metric_info *metric_info(enum metric m);
+
+/* A new page of zeros; -1 and errno where the kernel refuses. */
+int metrics_create(void);
+
+/* Maps a page that was handed over; the descriptor stays the caller's. NULL: not such a page. */
+struct metrics;
+struct metrics *metrics_map(int fd);
+void            metrics_unmap(struct metrics *m);
+
+/* This process's page: used by metric_add and metric_set. Without one they do nothing. */
+void metrics_use(struct metrics *m);
+void metric_add(enum metric m, uint64_t n);
+void metric_sub(enum metric m, uint64_t n);
+void metric_set(enum metric m, uint64_t value);
+
+uint64_t metrics_value(const struct metrics *m, enum metric metric);
+
+/* Sets its gauges to 0: after the process has died. */
+void metrics_clear_gauges(struct metrics *m);
+
+#endif

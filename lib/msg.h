@@ -1,0 +1,128 @@
+#ifndef LIB_MSG_H
+#define LIB_MSG_H
+/*
+ * msg - the messages between the roles: their types, who may send which, and the fixed head in front of each.
+ * What follows the head is written and read with lib/wire.h; the comment at each type says which fields, or names the
+ * function pair that writes and reads them. How messages travel is lib/channel.h.
+ *
+ * Direction: "S>r" supervisor to role, "r>S" back; "r>D" role to store (the database's owner), "D>r" back; "c>D" mailtestctl
+ * to store. A request carries a req chosen by the asker (not 0); its answer is of type MSG_ANSWER or MSG_ROW with that req.
+ */
+
+#include "lib/wire.h"
+
+#define MSG_VERSION 1
+
+/* A delivery of this many octets or fewer travels inside its message; a larger one as a sealed memfd. */
+#define MSG_INLINE_BODY_BYTES (64u * 1024)
+
+/* What follows a head is at most this. A peer that announces more loses its channel. */
+#define MSG_MAX_BYTES (512u * 1024)
+
+/* Octets of a head on the wire: version u16, type u16, len_bytes u32, req u64. */
+#define MSG_HEAD_BYTES 16u
+
+enum role {
+    ROLE_SUPERVISOR,
+    ROLE_SMTPD,
+    ROLE_IMAPD,
+    ROLE_LOOKUP,
+    ROLE_STORE,
+    ROLE_CTL,           /* mailtestctl, over the control socket */
+    ROLE_COUNT
+};
+
+/* "smtpd" and so on; NULL for a value out of range. */
+const char *role_name(enum role role);
+
+/* The bit of a role in a table of who may send a message. */
+#define FROM(role) (1u << (role))
+
+/* What a listening socket speaks. */
+enum listener {
+    LISTEN_SMTP,
+    LISTEN_LMTP,
+    LISTEN_IMAP,
+    LISTEN_IMAPS,
+    LISTEN_POP3,
+    LISTEN_POP3S,
+    LISTEN_HTTP,
+    LISTEN_CONTROL,
+    LISTEN_COUNT
+};
+
+const char *listener_name(enum listener kind);   /* "smtp" and so on */
+
+enum msg_type {
+    /* Supervisor and role. */
+    MSG_LISTENER = 1,   /* S>r  u8 enum listener, string address; with the listening socket */
+    MSG_METRICS,        /* S>r  u8 role, u16 index; with the memfd of that process's counters (lib/metrics.h). To each role its own; to lookup all */
+    MSG_STORE,          /* S>r  empty; with the role's end of a new channel to store, at start and whenever store was restarted */
+    MSG_PEER,           /* S>store  u8 role, u16 index; with store's end of a new channel to that role */
+    MSG_GO,             /* S>r  empty: everything was handed over; give up rights, begin to serve, say MSG_READY */
+    MSG_READY,          /* r>S  empty: serving */
+    MSG_DRAIN,          /* S>r  u32 grace_ms: no new sessions; end when those under way have ended, at the latest after grace_ms. store: when its peers are gone */
+    MSG_RELOAD,         /* S>store  empty; with a memfd of the new configuration's text. Answer: MSG_ANSWER */
+    MSG_PING,           /* S>r  empty; answered at once with an empty MSG_ANSWER: a role that does not is killed and restarted */
+
+    /* Answers. */
+    MSG_ANSWER = 32,    /* u32 enum mt_error, then the fields named at the request's type (none when the error is not 0) */
+    MSG_ROW,            /* one element of a list, fields named at the request's type; the list ends with a MSG_ANSWER */
+
+    /* What store tells without being asked. */
+    MSG_MAILBOX = 64,   /* D>smtpd  one mailbox's state, on start and on change: mailbox_state_write/read (lib/mailbox.h) */
+    MSG_MAILBOX_GONE,   /* D>smtpd  string name */
+    MSG_MAILBOXES_SENT, /* D>smtpd  empty: all mailboxes are known; from now on an unknown name is a 550 and not a 451 */
+    MSG_CHANGED,        /* D>lookup, imapd, subscribed ctl: change_write/read (lib/change.h), after the commit */
+    MSG_FULL,           /* D>smtpd  bool: disk or map is full, so MAIL gets 452 4.3.1 until it is told otherwise */
+
+    /* Requests to store. */
+    MSG_DELIVER = 96,   /* smtpd>D  delivery_write/read (lib/delivery.h), body inline or as memfd. Answer: u64 message id of the first copy */
+    MSG_MINT,           /* lookup,ctl>D  string mailbox, u64 deadline_unix (0: not expected). Answer: string token, string address, u64 issued_unix */
+    MSG_TOKEN_SHOW,     /* ctl>D  string mailbox, string token. Answer: bytes token record, count, bytes message record each (lib/record.h) */
+    MSG_TOKEN_FORGET,   /* lookup,ctl>D  string mailbox, string token: delete its record and messages. Answer: u32 messages deleted */
+    MSG_MESSAGE_DELETE, /* lookup,imapd,ctl>D  u64 message id. Answer: empty */
+    MSG_MESSAGE_LIST,   /* ctl>D  string mailbox, u64 before_id (0: newest), u32 limit. MSG_ROW: u64 id, bytes message record */
+    MSG_MESSAGE_SHOW,   /* ctl>D  u64 message id. Answer: bytes message record */
+    MSG_MESSAGE_RAW,    /* ctl>D  u64 message id. MSG_ROW: bytes (pieces of the message in order) */
+    MSG_MAILBOX_ADD,    /* ctl>D  string name, string domain (empty: the first). Answer: string address, string user, string secret */
+    MSG_MAILBOX_LIST,   /* ctl>D  empty. MSG_ROW: bytes mailbox record, bytes folder record of INBOX, bytes folder record of Unmatched */
+    MSG_MAILBOX_SHOW,   /* ctl>D  string name. Answer: as the row above */
+    MSG_MAILBOX_ENABLE, /* ctl>D  string name, bool enabled. Answer: empty */
+    MSG_MAILBOX_DELETE, /* ctl>D  string name. Answer: u32 messages deleted */
+    MSG_MAILBOX_SECRET, /* ctl>D  string name: a new secret. Answer: string user, string secret */
+    MSG_MAILBOX_KEY,    /* ctl>D  string name: the mailbox's token key, for a checker that mints offline. Answer: string key in hexadecimal */
+    MSG_KEY_ROTATE,     /* ctl>D  empty: a new master key; the old ones verify until retired. Answer: u32 new key id */
+    MSG_KEY_LIST,       /* ctl>D  empty. MSG_ROW: u32 id, u64 created_unix, bool active */
+    MSG_KEY_RETIRE,     /* ctl>D  u32 id. Answer: empty */
+    MSG_API_KEY_ADD,    /* ctl>D  string name, string mailbox (empty: all). Answer: u32 id, string key */
+    MSG_API_KEY_LIST,   /* ctl>D  empty. MSG_ROW: u32 id, bytes api key record */
+    MSG_API_KEY_REVOKE, /* ctl>D  u32 id. Answer: empty */
+    MSG_STATUS,         /* ctl>D  empty. MSG_ROW: string name, u64 value. */
+    MSG_SUBSCRIBE,      /* ctl>D  empty: wants MSG_CHANGED from now on. Answer: empty */
+    MSG_BACKUP,         /* ctl>D  u8 what (0 the database, 1 the token keys); with a descriptor open for writing. Answer when it is written and synced: u64 octets */
+    MSG_TYPE_LIMIT
+};
+
+/* "MSG_DELIVER" and so on, for the log; "unknown" for others. */
+const char *msg_name(unsigned type);
+
+struct msg_head {
+    uint16_t version;       /* MSG_VERSION; a difference closes the channel */
+    uint16_t type;          /* enum msg_type */
+    uint32_t len_bytes;     /* what follows, at most MSG_MAX_BYTES */
+    uint64_t req;           /* chosen by the asker, repeated in the answer; 0 where no answer is wanted */
+};
+
+/* Appends a head to b; len_bytes may be set later with msg_head_patch, at the offset where the head was written. */
+void msg_head_write(struct buf *b, const struct msg_head *head);
+void msg_head_patch(struct buf *b, size_t head_offset, uint32_t len_bytes);
+
+/*
+ * Reads a head from the first MSG_HEAD_BYTES of in.
+ * MT_EAGAIN  fewer octets are there
+ * MT_EPROTO  another version, an unknown type, or over MSG_MAX_BYTES
+ */
+int msg_head_read(struct slice in, struct msg_head *out);
+
+#endif

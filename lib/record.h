@@ -1,0 +1,144 @@
+#ifndef LIB_RECORD_H
+#define LIB_RECORD_H
+/*
+ * record - what lies under the keys of the store (lib/db.h): one struct for each table, with a function that writes it and one
+ * that reads it. Each record begins with its version octet and ends with a checksum (XXH3, 64 bits) over what stands before;
+ * reading checks both, so damage is reported and never served. Slices that were read borrow from the record's bytes.
+ *
+ * Every ..._read returns 0, MT_EDAMAGED (the checksum or a field does not fit) or MT_EVERSION (written by a newer version).
+ */
+
+#include "lib/delivery.h"
+#include "lib/mailbox.h"
+
+#define RECORD_VERSION      1u
+#define RECORD_SUM_BYTES    8u
+#define SCRAM_ITERATIONS    4096u   /* RFC 7677 section 4 */
+
+enum folder_id { FOLDER_INBOX = 1, FOLDER_UNMATCHED = 2, FOLDER_FIRST_OWN = 3 };
+
+/* Table mailbox: id -> this. */
+struct mailbox_record {
+    uint32_t     id;
+    struct slice name;              /* in lower case */
+    struct slice domain;            /* that its address was made with, in lower case */
+    bool         enabled;
+    uint64_t     created_unix;
+    uint32_t     next_folder_id;
+    uint64_t     bytes;             /* of all its messages; what the quota counts */
+    uint64_t     messages;
+    uint64_t     last_arrival_us;   /* of a message with a genuine token; 0: none yet */
+    /* Its secret, random and of at least 128 bits, kept so that it can be checked in three ways but not read: */
+    uint8_t      salt[16];
+    uint8_t      secret_hash[32];   /* BLAKE2b of the secret, keyed with the salt: fast, safe for a random secret only */
+    uint8_t      stored_key[32];    /* SCRAM-SHA-256 (RFC 5803) with the same salt and SCRAM_ITERATIONS */
+    uint8_t      server_key[32];
+};
+
+/* Table folder: mailbox id, folder id -> this. */
+struct folder_record {
+    uint32_t     mailbox_id;
+    uint32_t     id;                /* enum folder_id and up */
+    struct slice name;              /* UTF-8: "INBOX", "Unmatched" */
+    uint32_t     uidvalidity;
+    uint32_t     uidnext;
+    uint64_t     modseq;            /* highest in it (RFC 7162) */
+    uint64_t     messages;
+    uint64_t     bytes;
+};
+
+/* Table entry: mailbox id, folder id, UID -> this. No version octet and no checksum: small, fixed, and checked against the message. */
+struct entry {
+    uint64_t     message_id;
+    uint64_t     modseq;
+    uint32_t     flags;             /* enum entry_flag */
+    struct slice keywords;          /* separated by spaces; empty: none */
+};
+enum entry_flag { ENTRY_SEEN = 1, ENTRY_ANSWERED = 2, ENTRY_FLAGGED = 4, ENTRY_DELETED = 8, ENTRY_DRAFT = 16 };
+
+/* What a message counts as. message_kind_name gives the API's word. */
+enum message_kind {
+    KIND_UNMATCHED = 0,     /* no genuine token of this mailbox */
+    KIND_ARRIVED,
+    KIND_BOUNCED,           /* a delivery status report with the token */
+    KIND_AUTOREPLY,
+    KIND_CONFIRMATION,      /* a provider's "confirm this forwarding address" */
+    KIND_LIMIT
+};
+const char *message_kind_name(enum message_kind kind);
+
+/* Table message: message id -> this. A message is in one folder. */
+struct message_record {
+    uint32_t             mailbox_id;
+    uint32_t             folder_id;
+    uint32_t             uid;
+    uint64_t             body_id;           /* key of its body; several messages may share one */
+    bool                 body_shared;       /* then body_ref counts them */
+    uint64_t             body_bytes;        /* as received */
+    uint64_t             body_sum;          /* XXH3 (64 bits) over the body */
+    uint64_t             received_us;       /* end of data, microseconds since 1970 */
+    uint64_t             committed_us;      /* written by store just before the commit */
+    enum message_kind    kind;
+    struct session_facts session;
+    struct slice         reverse_path;
+    struct slice         recipient;         /* as given in RCPT */
+    struct slice         head;              /* the trace fields that we put in front: the message as served is head, then body */
+    struct parsed        parsed;            /* candidates: the genuine tokens only */
+    struct candidate     tokens[8];         /* parsed.candidates points here after reading; more than that is not kept */
+};
+#define MESSAGE_TOKENS_MAX 8u
+
+/* Octets of the message as served (RFC822.SIZE). */
+static inline uint64_t
+message_size(const struct message_record *m)
+{
+    return m->head.len + m->body_bytes;
+}
+
+/* One arrival as the token's record keeps it, also when the message has gone. */
+struct arrival {
+    uint64_t          message_id;
+    uint64_t          received_us;
+    uint64_t          committed_us;
+    uint64_t          size_bytes;
+    enum message_kind kind;
+    uint32_t          found_in;         /* enum place bits */
+    char              client[46];       /* address in text */
+};
+#define TOKEN_ARRIVALS_MAX 16u          /* kept, the first ones; all are counted */
+
+/* Table token: the token's 25 octets -> this. */
+struct token_record {
+    uint32_t       mailbox_id;
+    uint64_t       minted_us;           /* by this service; 0: minted elsewhere with the mailbox's key */
+    uint64_t       deadline_unix;       /* 0: not expected */
+    uint32_t       arrival_count;       /* in all */
+    uint32_t       kept;                /* in arrivals */
+    struct arrival arrivals[TOKEN_ARRIVALS_MAX];
+};
+
+/* Table api_key: id -> this. The key is "mtk_" + id in decimal + "_" + 43 characters of base64url (256 random bits). */
+struct api_key_record {
+    struct slice name;                  /* given by the operator */
+    uint32_t     mailbox_id;            /* 0: all mailboxes and the service's own facts */
+    uint64_t     created_unix;
+    uint8_t      hash[32];              /* BLAKE2b of the whole key text */
+};
+
+void mailbox_record_write(struct buf *b, const struct mailbox_record *m);
+int  mailbox_record_read(struct slice bytes, struct mailbox_record *out);
+void folder_record_write(struct buf *b, const struct folder_record *f);
+int  folder_record_read(struct slice bytes, struct folder_record *out);
+void entry_write(struct buf *b, const struct entry *e);
+int  entry_read(struct slice bytes, struct entry *out);
+void message_record_write(struct buf *b, const struct message_record *m);
+int  message_record_read(struct slice bytes, struct message_record *out);
+void token_record_write(struct buf *b, const struct token_record *t);
+int  token_record_read(struct slice bytes, struct token_record *out);
+void api_key_record_write(struct buf *b, const struct api_key_record *k);
+int  api_key_record_read(struct slice bytes, struct api_key_record *out);
+
+/* XXH3, 64 bits: the checksum of bodies; in one piece or in several. */
+uint64_t checksum(struct slice bytes);
+
+#endif

@@ -11,7 +11,7 @@
 struct path {
     struct slice text;          /* whole: "local@domain"; empty for "<>" */
     struct slice local;         /* as written, quotes included */
-    struct slice domain;        /* empty in "<postmaster>" */
+    struct slice domain;        /* empty where none is given: "<postmaster>", and senders such as "<root>" */
     bool         quoted;        /* the local part is a quoted-string */
     bool         source_route;  /* "@a,@b:" stood in front (RFC 5321 appendix C) */
     bool         utf8;          /* octets over 127 are in it */
@@ -33,8 +33,5 @@ int path_parse_forward(struct slice in, struct path *out, struct slice *rest);
  * MT_ENOTFOUND  the local part cannot be the name of a mailbox
  */
 int address_mailbox(const struct path *p, const struct config *config, char name[MAILBOX_NAME_MAX + 1], struct slice *detail);
-
-/* Whether bytes are UTF-8 without control characters. */
-bool utf8_is_valid(struct slice s);
 
 #endif

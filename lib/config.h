@@ -19,19 +19,20 @@ struct config {
     char          *state_dir;               /* database, keys; "/var/lib/mailtest" */
     char          *control_socket;          /* default: state_dir/control.sock */
 
-    struct {                                /* addresses "127.0.0.1:25", "[::1]:25", "unix:/run/x.sock"; empty: none */
+    struct {                                /* addresses "127.0.0.1:25", "[::1]:25", "unix:/run/x.sock"; default: none */
         struct strings smtp, lmtp, imap, imaps, pop3, pop3s, http;
     } listen;
 
     struct {
         uint32_t smtpd, imapd;              /* processes; 0: one for each core */
-        char    *user;                      /* for each role "USER-role" if that user exists, else this one; used when started as root */
+        char    *user;                      /* "mailtest"; used when started as root: for each role "USER-role" if that user exists, else
+                                               this one. "": the owner of state_dir */
         uint32_t drain_ms;                  /* how long sessions under way may go on at a stop */
     } processes;
 
     struct {
-        char *certificate;                  /* PEM chain; empty: state_dir/tls/certificate.pem */
-        char *key;                          /* PEM; empty: state_dir/tls/key.pem */
+        char *certificate;                  /* PEM chain; default: state_dir/tls/certificate.pem */
+        char *key;                          /* PEM; default: state_dir/tls/key.pem */
         bool  self_signed;                  /* make both on the first start where missing */
         bool  http;                         /* the HTTP listeners on TCP speak TLS */
     } tls;
@@ -87,6 +88,8 @@ struct config {
     struct {
         uint8_t level;                      /* enum log_level; "info" */
     } log;
+
+    struct strings control_listen;          /* no setting: "unix:" and control_socket, for config_listen */
 };
 
 /* Where a configuration is wrong: "FILE:LINE:COLUMN: what was found, what is allowed". */
@@ -99,7 +102,16 @@ struct config_error {
  * MT_ESYNTAX with *error set; MT_ENOMEM.
  */
 int  config_parse(struct slice text, const char *file, struct config **out, struct config_error *error);
-int  config_read_file(const char *file, struct config **out, struct config_error *error);   /* MT_ENOTFOUND, MT_EDENIED, too; *error set */
+
+/* Appends the text of a file to out, for config_parse. MT_ENOTFOUND, MT_EDENIED, MT_EIO, MT_ESYNTAX (too long); *error set. */
+#define CONFIG_MAX_BYTES (1024u * 1024)
+int  config_read_text(const char *file, struct buf *out, struct config_error *error);
+
+/* Of a memfd that the supervisor handed over (at start, MSG_RELOAD); fd stays the caller's. As config_parse; MT_EINVALID: no such memfd. */
+int  config_parse_fd(int fd, struct config **out, struct config_error *error);
+
+/* config_read_text and config_parse. */
+int  config_read_file(const char *file, struct config **out, struct config_error *error);
 void config_free(struct config *c);         /* NULL is fine */
 
 /* "/etc/mailtest/mailtest.yaml": where programs look without -c. */

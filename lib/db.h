@@ -13,18 +13,28 @@
 #include <lmdb.h>
 
 #define DB_SCHEMA_VERSION   1u
+#define DB_DIR              "db"        /* below state_dir, and below the folder of a backup */
 #define DB_FILE             "data.mdb"
+#define DB_LOCK_FILE        "lock"      /* below state_dir: db_lock */
+#define DB_RESTORED_FILE    "restored"  /* below the database's folder, made by a restore: see below */
+
+/*
+ * A restore puts an older state in place: it holds db_lock, checks the backup with db_verify, copies data.mdb under another
+ * name, makes an empty DB_RESTORED_FILE, syncs, and renames data.mdb last. At its next start store sees that file, gives
+ * every folder a new UIDVALIDITY and new messages ids that were never used, since clients may have seen what came after the
+ * backup, and removes it.
+ */
 
 /* A chunk of a body that fills one overflow page of LMDB exactly: 4096 less the page's head. */
 #define DB_CHUNK_BYTES      4080u
 
-/* The rest of a body, behind its last whole chunk, is cut into pieces of at most this many octets, which pack well into leaf
- * pages; a rest over DB_REST_BYTES takes a page of its own. */
-#define DB_PIECE_BYTES      500u
+/* The rest of a body, behind its last whole chunk, is cut into pieces of at most this many octets, of which a leaf page takes
+ * eight with nothing left over; a rest over DB_REST_BYTES takes a page of its own. */
+#define DB_PIECE_BYTES      488u
 #define DB_REST_BYTES       3500u
 
 enum table {
-    TABLE_META,         /* name -> bytes: "schema" u32, "instance" 16 octets, "next-message-id" u64, "next-mailbox-id" u32, … */
+    TABLE_META,         /* name -> bytes: DB_META_… below */
     TABLE_MAILBOX,      /* mailbox id u32 -> mailbox_record */
     TABLE_MAILBOX_NAME, /* name -> mailbox id u32 */
     TABLE_FOLDER,       /* mailbox id u32, folder id u32 -> folder_record */
@@ -33,13 +43,28 @@ enum table {
     TABLE_BODY,         /* body id u64, chunk number u32 -> octets */
     TABLE_BODY_REF,     /* body id u64 -> u32 messages that share it; only where more than one ever did */
     TABLE_TOKEN,        /* 25 octets -> token_record */
-    TABLE_EXPIRY,       /* time u64 (Unix seconds), enum expiry u8, message id u64 or token 25 octets -> empty */
+    TABLE_EXPIRY,       /* enum expiry u8, time u64 (Unix seconds, when it came), message id u64 or token 25 octets -> empty */
     TABLE_API_KEY,      /* id u32 -> api_key_record */
     TABLE_RESULT,       /* check, time -> outcome of a round trip */
     TABLE_COUNT
 };
 
-enum expiry { EXPIRY_MESSAGE = 1, EXPIRY_TOKEN = 2 };
+/*
+ * What expires by which setting. The time in the key is when the thing came, not when it goes, so that a changed setting
+ * holds for what is there, too. The kind stands in front, so that the oldest of each kind is the first of its range.
+ */
+enum expiry { EXPIRY_INBOX = 1, EXPIRY_UNMATCHED = 2, EXPIRY_TOKEN = 3 };
+
+/* Keys of TABLE_META. */
+#define DB_META_SCHEMA          "schema"            /* u32: DB_SCHEMA_VERSION */
+#define DB_META_INSTANCE        "instance"          /* 16 random octets */
+#define DB_META_NEXT_MESSAGE    "next-message-id"   /* u64 */
+#define DB_META_NEXT_MAILBOX    "next-mailbox-id"   /* u32 */
+#define DB_META_NEXT_API_KEY    "next-api-key-id"   /* u32 */
+#define DB_META_PURGE_MAILBOX   "purge-mailbox-"    /* and a mailbox id u32 -> empty: its record is gone, its messages are being removed */
+#define DB_META_PURGE_BODY      "purge-body-"       /* and a body id u64 -> empty: no message has it any more, its chunks are being removed */
+
+#define DB_FOLDERS_MAX          64u                 /* of one mailbox */
 
 struct db;
 
@@ -58,7 +83,13 @@ struct db_options {
  * MT_EFULL MT_EIO MT_EDENIED MT_ENOMEM. The reason is logged here with the directory.
  */
 int  db_open(const struct db_options *options, struct db **out);
-void db_close(struct db *db);               /* NULL and a half-open db are fine */
+void db_close(struct db *db);               /* NULL and a half-open db are fine; no view may be open */
+
+/*
+ * Makes the caller the one instance that may change what is in state_dir, for as long as *fd is open.
+ * MT_EBUSY: another one has it; MT_EDENIED, MT_ENOTFOUND, MT_EIO. The reason is logged here.
+ */
+int db_lock(const char *state_dir, int *fd);
 
 MDB_env *db_env(const struct db *db);
 MDB_dbi  db_table(const struct db *db, enum table table);
@@ -67,15 +98,15 @@ const char *db_table_name(enum table table);
 /* MDB_NOTFOUND: MT_ENOTFOUND; MDB_MAP_FULL, ENOSPC: MT_EFULL; MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID: MT_EDAMAGED; … */
 int mt_from_mdb(int rc);
 
-/* A snapshot. One at a time for each struct db_view; the reader slot is kept between uses (MDB_NOTLS, reset and renew). */
+/* A snapshot. The reader slot is kept between uses (MDB_NOTLS, reset and renew), so beginning one costs no lock. */
 struct db_view {
     struct db *db;
     MDB_txn   *txn;
 };
-int  db_view_begin(struct db *db, struct db_view *v);   /* MT_EFULL: no reader slot */
+int  db_view_begin(struct db *db, struct db_view *v);   /* MT_EFULL: no reader slot. v needs no preparation */
 void db_view_end(struct db_view *v);
 
-/* Any table's value by key. MT_ENOTFOUND. */
+/* Any table's value by key. MT_ENOTFOUND; here and below also MT_EDAMAGED, MT_EVERSION, MT_EIO. */
 int db_get(const struct db_view *v, enum table table, struct slice key, struct slice *value);
 
 int db_mailbox_by_id(const struct db_view *v, uint32_t id, struct mailbox_record *out);
@@ -93,8 +124,10 @@ int db_message_read(const struct db_view *v, const struct message_record *m, uin
 int db_message_check(const struct db_view *v, const struct message_record *m);
 
 /*
- * Walks the messages of a mailbox (all folders), newest first, beginning below before_id (0: the newest). Calls fn with each until it
- * returns false. Uses the entry table, so costs what it visits.
+ * Walks the messages of a mailbox (all folders), newest first, beginning below before_id (0: the newest). Calls fn with each
+ * until it returns false. Uses the entry table, so costs what it visits; relies on message ids that grow with the UIDs of
+ * each folder (a message that is moved gets a new id). A message whose record is damaged is left out and makes the result
+ * MT_EDAMAGED.
  */
 typedef bool db_message_fn(void *arg, uint64_t id, const struct message_record *m);
 int db_messages(const struct db_view *v, uint32_t mailbox_id, uint64_t before_id, db_message_fn *fn, void *arg);
@@ -110,7 +143,11 @@ struct slice db_key_u64(void *to, uint64_t a);                              /* 8
 struct slice db_key_folder(void *to, uint32_t mailbox_id, uint32_t folder_id);              /* 8 */
 struct slice db_key_entry(void *to, uint32_t mailbox_id, uint32_t folder_id, uint32_t uid); /* 12 */
 struct slice db_key_body(void *to, uint64_t body_id, uint32_t chunk);       /* 12 */
-struct slice db_key_expiry_message(void *to, uint64_t at_unix, uint64_t id);                /* 17 */
+struct slice db_key_expiry_message(void *to, enum expiry kind, uint64_t at_unix, uint64_t id);  /* 17 */
 struct slice db_key_expiry_token(void *to, uint64_t at_unix, const struct token *t);        /* 34 */
+
+/* The keys of a message's and a token's row in the expiry table, from their records. */
+struct slice db_key_message_expiry(void *to, uint64_t id, const struct message_record *m);
+struct slice db_key_token_expiry(void *to, const struct token *t, const struct token_record *record);
 
 #endif

@@ -3,7 +3,9 @@
 /*
  * finder - reads one message as it comes in, in pieces of any size, and gives back what it learned (lib/parsed.h): it drives
  * the one MIME walk (lib/mime.h) and looks for token candidates in recipients, all header fields (unfolded, RFC 2047 decoded),
- * and all text parts (base64 and quoted-printable decoded) through multiparts and attached messages.
+ * and all parts (base64 and quoted-printable decoded) through multiparts and attached messages.
+ *
+ * Which octets count as which place, and what is not searched: docs/token.md.
  *
  * No I/O, no recursion. Time: linear in the octets fed. Memory: at most FINDER_MEMORY_BYTES for a message of any size and
  * content; what does not fit is walked but not kept, and TRAIT_CUT_SHORT says so.

@@ -61,7 +61,8 @@ enum msg_type {
     MSG_PEER,           /* S>store  u8 role, u16 index; with store's end of a new channel to that role */
     MSG_GO,             /* S>r  empty: everything was handed over; give up rights, begin to serve, say MSG_READY */
     MSG_READY,          /* r>S  empty: serving */
-    MSG_DRAIN,          /* S>r  u32 grace_ms: no new sessions; end when those under way have ended, at the latest after grace_ms. store: when its peers are gone */
+    MSG_DRAIN,          /* S>r  u32 grace_ms, bool retire: no new sessions; end when those under way have ended, at the latest after grace_ms. retire:
+                           others have taken over, sessions go on as they like until then. store: when its peers are gone */
     MSG_RELOAD,         /* S>store  empty; with a memfd of the new configuration's text. Answer: MSG_ANSWER */
     MSG_PING,           /* S>r  empty; answered at once with an empty MSG_ANSWER: a role that does not is killed and restarted */
 
@@ -79,7 +80,7 @@ enum msg_type {
     /* Requests to store. */
     MSG_DELIVER = 96,   /* smtpd>D  delivery_write/read (lib/delivery.h), body inline or as memfd. Answer: u64 message id of the first copy */
     MSG_MINT,           /* lookup,ctl>D  string mailbox, u64 deadline_unix (0: not expected). Answer: string token, string address, u64 issued_unix */
-    MSG_TOKEN_SHOW,     /* ctl>D  string mailbox, string token. Answer: bytes token record, count, bytes message record each (lib/record.h) */
+    MSG_TOKEN_SHOW,     /* ctl>D  string mailbox, string token. Answer: bytes token record (empty: nothing is known), count, and for each kept arrival bytes message record (empty: it has gone) (lib/record.h) */
     MSG_TOKEN_FORGET,   /* lookup,ctl>D  string mailbox, string token: delete its record and messages. Answer: u32 messages deleted */
     MSG_MESSAGE_DELETE, /* lookup,imapd,ctl>D  u64 message id. Answer: empty */
     MSG_MESSAGE_LIST,   /* ctl>D  string mailbox, u64 before_id (0: newest), u32 limit. MSG_ROW: u64 id, bytes message record */

@@ -35,12 +35,13 @@ const char *place_name(unsigned i);
 
 /* Bits of traits: what the message says of itself. */
 enum trait {
-    TRAIT_DELIVERY_REPORT  = 1u << 0,   /* multipart/report; report-type=delivery-status (RFC 3464), Action: failed */
+    TRAIT_DELIVERY_REPORT  = 1u << 0,   /* multipart/report; report-type=delivery-status (RFC 3464), Action: failed or none */
     TRAIT_AUTO_REPLIED     = 1u << 1,   /* Auto-Submitted: auto-replied (RFC 3834), or X-Autoreply */
     TRAIT_READ_RECEIPT     = 1u << 2,   /* report-type=disposition-notification (RFC 8098) */
     TRAIT_BROKEN_MIME      = 1u << 3,   /* a boundary, an encoding or a header did not fit its standard */
     TRAIT_CUT_SHORT        = 1u << 4,   /* a bound of the parse was reached: parts, depth, candidates */
     TRAIT_DELAY_REPORT     = 1u << 5,   /* as the first, but Action: delayed */
+    TRAIT_SUCCESS_REPORT   = 1u << 6,   /* as the first, but Action: delivered, relayed or expanded */
 };
 
 #define PARSED_CANDIDATES_MAX 1024u     /* distinct look-alikes kept of one message; first come */

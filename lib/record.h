@@ -13,6 +13,7 @@
 
 #define RECORD_VERSION      1u
 #define RECORD_SUM_BYTES    8u
+#define RECORD_BYTES_MAX    (256u * 1024)   /* more than any record that the bounds of its fields allow */
 #define SCRAM_ITERATIONS    4096u   /* RFC 7677 section 4 */
 
 enum folder_id { FOLDER_INBOX = 1, FOLDER_UNMATCHED = 2, FOLDER_FIRST_OWN = 3 };
@@ -54,6 +55,7 @@ struct entry {
     uint32_t     flags;             /* enum entry_flag */
     struct slice keywords;          /* separated by spaces; empty: none */
 };
+#define ENTRY_KEYWORDS_BYTES 1024u      /* of one entry */
 enum entry_flag { ENTRY_SEEN = 1, ENTRY_ANSWERED = 2, ENTRY_FLAGGED = 4, ENTRY_DELETED = 8, ENTRY_DRAFT = 16 };
 
 /* What a message counts as. message_kind_name gives the API's word. */
@@ -87,6 +89,7 @@ struct message_record {
     struct candidate     tokens[8];         /* parsed.candidates points here after reading; more than that is not kept */
 };
 #define MESSAGE_TOKENS_MAX 8u
+#define MESSAGE_HEAD_BYTES (20u * 1024) /* of head: more than the longest addresses and trace together */
 
 /* Octets of the message as served (RFC822.SIZE). */
 static inline uint64_t

@@ -13,24 +13,36 @@ struct role_context;
 /* One listening socket that was handed over. The role accepts from it. */
 struct role_listener {
     enum listener kind;
-    int           fd;
+    int           fd;           /* -1: a role that gave it to somebody who closes it himself, or after drain */
     char          address[128];
 };
 
 /* What a role gives; NULL where it needs none of it. */
 struct role_hooks {
-    /* Before rights are given up: open files, database, keys. 0 or MT_E… (logged by the callee; the process ends with EX_CONFIG). */
+    /*
+     * Before rights are given up: open files, database, keys. 0 or MT_E… (logged by the callee; the process ends with
+     * role_exit_code() of it). In store rights are gone already: all that it opens belongs to its user.
+     */
     int (*open)(struct role_context *r);
-    /* Rights are gone, the loop is about to run: begin to accept. */
+    /* Rights are gone, the loop is about to run: begin to accept. 0 or MT_E… as above. */
     int (*start)(struct role_context *r);
-    /* A message from store (or, in store, see store/peer.h). As channel_message_fn. */
+    /* A message from store, arg is the role_context (in store, see store/peer.h). As channel_message_fn. */
     channel_message_fn *on_store_message;
-    /* The channel to store was made (again), or was lost: until then requests fail with 4xx. */
+    /* The channel to store was made (again), or was lost: until then requests fail with 4xx. First called after start. */
     void (*on_store)(struct role_context *r, bool connected);
-    /* No new sessions; call role_done() when the last has ended, at the latest after grace_ms. */
+    /*
+     * No new sessions: events on the listeners are removed, role closes them when this returns. Call role_done() when the last session has
+     * ended, at the latest after grace_ms. Called again, with a shorter grace_ms, when the end is hastened.
+     */
     void (*drain)(struct role_context *r, uint32_t grace_ms);
-    /* Only store: MSG_PEER and MSG_RELOAD. */
+    /*
+     * A new generation has taken over: no new sessions, as in drain, but those under way go on as if nothing had happened. Call role_done()
+     * when the last has ended; after a long time drain is called. NULL: drain is called at once.
+     */
+    void (*retire)(struct role_context *r);
+    /* Only store: MSG_PEER and MSG_RELOAD, after start; arg is the role_context. */
     channel_message_fn *on_supervisor_message;
+    /* The loop has ended. Free what open and start made; r->base and the channels are there still. Also after a failed open. */
     void (*close)(struct role_context *r);
 };
 
@@ -46,12 +58,23 @@ struct role_context {
     struct metrics      **metrics;          /* only lookup: of every process */
     struct role_metrics_owner { enum role role; unsigned index; } *metrics_owners;
     unsigned              metrics_count;
-    bool                  draining;
+    bool                  draining;         /* drain was called */
+    bool                  retired;          /* retire was called */
     void                 *own;              /* the role's own state */
 };
 
-/* Runs a role to its end; argc/argv are those of `mailtestd --role NAME INDEX` (the supervisor's child). Returns the exit code. */
+/*
+ * Runs a role to its end, in a process that the supervisor made (`mailtestd --role NAME INDEX`). Returns the exit code (sysexits.h).
+ * SIGTERM, SIGINT and SIGHUP are ignored: an interrupt at the terminal and systemd reach every process, but the supervisor decides.
+ * When the supervisor is gone, the role drains by itself.
+ */
 int role_run(enum role role, unsigned index, const struct role_hooks *hooks);
+
+/*
+ * The exit code that tells the supervisor why a role did not start: EX_NOINPUT (MT_ENOTFOUND), EX_NOPERM (MT_EDENIED), EX_DATAERR (MT_EDAMAGED,
+ * MT_EVERSION), EX_TEMPFAIL (MT_EBUSY), EX_IOERR (MT_EIO), EX_CANTCREAT (MT_EFULL), EX_OSERR (MT_ENOMEM), EX_CONFIG for others; EX_OK for MT_OK.
+ */
+int role_exit_code(int rc);
 
 /* Everything ended: leaves the loop. */
 void role_done(struct role_context *r);

@@ -25,13 +25,15 @@ struct token {
  * The key of one mailbox: keyed BLAKE2b under the master key over a fixed label, the master key's id and the address in lower
  * case. Whoever has it can mint and verify for this mailbox alone.
  */
-void token_mailbox_key(const uint8_t master[TOKEN_KEY_BYTES], uint32_t key_id, struct slice address, uint8_t out[TOKEN_KEY_BYTES]);
+void token_mailbox_key(const uint8_t master[TOKEN_KEY_BYTES], uint32_t key_id, struct slice address,
+                       uint8_t out[TOKEN_KEY_BYTES]);
 
 /* A new token for the mailbox address (compared without case), issued at issued_unix (seconds), with random octets. */
 void token_mint(const uint8_t mailbox_key[TOKEN_KEY_BYTES], struct slice address, uint32_t issued_unix, struct token *out);
 
 /* The same with given random octets: for test vectors. */
-void token_make(const uint8_t mailbox_key[TOKEN_KEY_BYTES], struct slice address, uint32_t issued_unix, const uint8_t random[8], struct token *out);
+void token_make(const uint8_t mailbox_key[TOKEN_KEY_BYTES], struct slice address, uint32_t issued_unix,
+                const uint8_t random[8], struct token *out);
 
 /* Whether the MAC is right, in constant time. */
 bool token_verify(const uint8_t mailbox_key[TOKEN_KEY_BYTES], struct slice address, const struct token *t);

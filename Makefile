@@ -1,0 +1,254 @@
+# All there is to building Mailtest. `make help` lists what can be asked for.
+#
+# One archive holds every object but the three mains, so that a test, a fuzz target or a benchmark links the very
+# code that the service runs. VARIANT picks a kind of build, each in a folder of its own:
+#   (none)  build/        what is shipped
+#   asan    build/asan/   gcc with AddressSanitizer and UBSan; `make test VARIANT=asan` tests that one
+#   fuzz    build/fuzz/   clang with libFuzzer, AddressSanitizer and UBSan
+#   clang   build/clang/  what is shipped, compiled by clang: for its warnings
+# Objects depend on this file, so a changed flag rebuilds; a changed CC= wants `make clean` or a BUILD= of its own.
+
+VERSION := 0.1.0
+VARIANT ?=
+BUILD   := build$(VARIANT:%=/%)
+OBJ     := $(BUILD)/obj
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+BINDIR     ?= $(PREFIX)/bin
+SBINDIR    ?= $(PREFIX)/sbin
+DOCDIR     ?= $(PREFIX)/share/doc/mailtest
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+CONFDIR    ?= $(SYSCONFDIR)/mailtest
+
+PYTHON       := /usr/bin/python3
+FUZZ_SECONDS ?= 600
+PYTEST_ARGS  ?=
+
+# ---- Compiler and flags ----------------------------------------------------------------------------------------
+
+ifneq ($(filter fuzz clang,$(VARIANT)),)
+  CC := clang
+else ifeq ($(origin CC),default)
+  CC := gcc
+endif
+CFLAGS ?= -O2 -g
+ARCH   := $(shell uname -m)
+
+LIBRARIES := libevent_core libevent_extra libevent_openssl openssl lmdb libsodium libcares libcurl jansson \
+             libcyaml libseccomp libsystemd libxxhash
+pkg = $(shell pkg-config $1 2>/dev/null)
+
+# V=1 shows whole commands.
+say = $(if $(V),,@echo '$1 $@';)
+
+# For a make within a recipe: all cores, unless the caller chose a -j of their own.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations \
+            -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wcast-align \
+            -Wdate-time -Wnull-dereference
+
+HARDEN_CC := -fPIE -fstack-protector-strong -fstack-clash-protection $(if $(filter x86_64 i%86,$(ARCH)),-fcf-protection)
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+FORTIFY   := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+
+# A sanitizer replaces the fortified functions by its own checks, and wants frames to name the caller.
+SANITIZE.asan := -fsanitize=address,undefined
+SANITIZE.fuzz := -fsanitize=fuzzer-no-link,address,undefined
+SANITIZE      := $(SANITIZE.$(VARIANT))
+ifneq ($(SANITIZE),)
+  FORTIFY  := -U_FORTIFY_SOURCE
+  SANITIZE += -fno-sanitize-recover=all -fno-omit-frame-pointer
+  # The optimizer sees impossible paths in instrumented code and warns of them.
+  WARNINGS += -Wno-null-dereference $(if $(filter asan,$(VARIANT)),-Wno-maybe-uninitialized)
+endif
+
+# -UNDEBUG: an assert guards what the next line relies on, so it is part of the program (docs/architecture.md).
+ALL_CPPFLAGS := -I. -D_GNU_SOURCE -UNDEBUG -DMAILTEST_VERSION='"$(VERSION)"' \
+                -DMAILTEST_CONFIG='"$(CONFDIR)/mailtest.yaml"' $(call pkg,--cflags $(LIBRARIES)) $(CPPFLAGS)
+ALL_CFLAGS   := -std=c11 $(WARNINGS) $(HARDEN_CC) $(FORTIFY) $(CFLAGS) $(SANITIZE)
+ALL_LDFLAGS  := $(HARDEN_LD) $(SANITIZE) $(LDFLAGS)
+ALL_LIBS     := $(call pkg,--libs $(LIBRARIES)) $(LDLIBS)
+
+# ---- What there is ---------------------------------------------------------------------------------------------
+
+FOLDERS := lib store smtpd imapd lookup mailtestd ctl checker
+SOURCES := $(wildcard $(FOLDERS:%=%/*.c))
+MAINS   := mailtestd/main.c ctl/main.c checker/main.c
+
+UNIT    := $(wildcard tests/unit/test_*.c)
+FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
+BENCHES := $(wildcard bench/*.c)
+COMMON  := $(wildcard bench/common/*.c)
+EVERY_C := $(SOURCES) $(UNIT) $(FUZZERS) $(BENCHES) $(COMMON)
+
+ARCHIVE        := $(BUILD)/libmailtest.a
+PROGRAMS       := $(addprefix $(BUILD)/,mailtestd mailtestctl mailtest-check)
+UNIT_PROGRAMS  := $(UNIT:%.c=$(BUILD)/%)
+FUZZ_PROGRAMS  := $(FUZZERS:%.c=$(BUILD)/%)
+BENCH_PROGRAMS := $(BENCHES:%.c=$(BUILD)/%)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+.PHONY: all help packages clean have-libraries
+all: $(PROGRAMS)                        ## build the three programs into build/
+
+help:                                   ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+packages:                               ## install the Debian packages that building, running and testing need
+	tools/install-packages build run test lint fuzz
+
+clean:                                  ## remove build/
+	rm -rf build
+
+# ---- Compiling and linking -------------------------------------------------------------------------------------
+
+have-libraries:
+	@pkg-config --exists $(LIBRARIES) 2>/dev/null || { echo "make: libraries are missing; 'make packages' installs them" >&2; exit 1; }
+
+$(OBJ)/%.o: %.c Makefile | have-libraries
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(ARCHIVE): $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(MAINS),$(SOURCES)))
+	@rm -f $@
+	$(call say,AR  )ar rcs $@ $^
+
+define link
+@mkdir -p $(@D)
+$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ARCHIVE) $(ALL_LIBS) $1
+endef
+
+$(BUILD)/mailtestd:      $(OBJ)/mailtestd/main.o $(ARCHIVE)
+	$(call link)
+$(BUILD)/mailtestctl:    $(OBJ)/ctl/main.o $(ARCHIVE)
+	$(call link)
+$(BUILD)/mailtest-check: $(OBJ)/checker/main.o $(ARCHIVE)
+	$(call link)
+$(UNIT_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(ARCHIVE)
+	$(call link,$(call pkg,--libs cmocka))
+$(FUZZ_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(ARCHIVE)
+	$(call link,-fsanitize=fuzzer)
+$(BENCH_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(COMMON:%.c=$(OBJ)/%.o) $(ARCHIVE)
+	$(call link)
+
+-include $(EVERY_C:%.c=$(OBJ)/%.d)
+
+# ---- Running ---------------------------------------------------------------------------------------------------
+
+.PHONY: run demo
+run: all                                ## the service in the foreground on loopback (conf/dev.yaml, state in ./var)
+	$(BUILD)/mailtestd -c conf/dev.yaml
+
+# Packages first, then a make of its own: what pkg-config says is read when a make starts.
+demo:                                   ## the main job through a real mail server; KEEP=1 leaves it running
+	tools/install-packages build run
+	$(MAKE) $(PARALLEL) all
+	$(PYTHON) tools/demo --build $(BUILD) $(if $(KEEP),--keep)
+
+# ---- Testing ---------------------------------------------------------------------------------------------------
+
+# What was freed is kept back for long by default, which tests of memory bounds would take for growth.
+export ASAN_OPTIONS ?= quarantine_size_mb=16
+
+.PHONY: test test-programs unit e2e asan fuzz fuzz-short fuzz-programs
+test:                                   ## all tests; VARIANT=asan: against the sanitizer build
+	tools/install-packages build run test
+	$(MAKE) $(PARALLEL) all test-programs
+	@status=0; $(MAKE) unit || status=1; $(MAKE) e2e || status=1; exit $$status
+
+test-programs: $(UNIT_PROGRAMS)
+
+unit: $(UNIT_PROGRAMS)                  ## the unit tests alone
+	$(PYTHON) tools/run-unit $^
+
+e2e: all                                ## the end-to-end tests alone; PYTEST_ARGS='-k drain' picks some
+	MAILTEST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest tests/e2e $(PYTEST_ARGS)
+
+asan:                                   ## build programs and unit tests with AddressSanitizer and UBSan into build/asan
+	$(MAKE) $(PARALLEL) VARIANT=asan all test-programs
+
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+fuzz:                                   ## each fuzz target for FUZZ_SECONDS (600), growing build/fuzz/found
+	tools/install-packages build fuzz
+	$(MAKE) $(PARALLEL) VARIANT=fuzz fuzz-programs
+	tools/run-fuzz build/fuzz $(FUZZ_SECONDS)
+
+fuzz-short:                             ## each fuzz target for ten seconds, as CI does
+	$(MAKE) fuzz FUZZ_SECONDS=10
+
+# ---- Measuring -------------------------------------------------------------------------------------------------
+
+.PHONY: bench bench-programs
+bench-programs: $(BENCH_PROGRAMS)
+
+bench:                                  ## speed as ratios against peers (docs/performance.md)
+	tools/install-packages build run bench
+	$(MAKE) $(PARALLEL) all bench-programs
+	bench/run
+
+# ---- Lint: both compilers without a warning, clang-tidy, cppcheck, the scripts, and what the linker made ---------
+
+.PHONY: lint lint-compile lint-tidy lint-cppcheck lint-scripts lint-hardening
+lint:                                   ## compilers' warnings, clang-tidy, cppcheck, scripts, hardening of the programs
+	tools/install-packages build test lint
+	$(MAKE) $(PARALLEL) --output-sync=target lint-compile lint-tidy lint-cppcheck lint-scripts lint-hardening
+
+# The fuzz targets have no main of their own, so they are only compiled.
+lint-compile: all $(UNIT_PROGRAMS) $(BENCH_PROGRAMS) $(FUZZERS:%.c=$(OBJ)/%.o)
+	$(MAKE) VARIANT=clang $(patsubst %.c,build/clang/obj/%.o,$(EVERY_C))
+
+lint-tidy: $(EVERY_C:%=$(BUILD)/lint/%.tidied)
+
+# The object stands for the headers: it is newer when one of them changed.
+$(BUILD)/lint/%.c.tidied: %.c $(OBJ)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY)clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=c11 $(WARNINGS) 2>$@.err || { cat $@.err >&2; exit 1; }
+	@rm -f $@.err && touch $@
+
+# It reads no system header by itself, but has to know the macros that make loops and lists. Outputs here are set on
+# success alone, which it does not follow from call to call (uninitvar); gcc does.
+MACROS := /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)/sys/queue.h /usr/include/jansson.h
+
+lint-cppcheck:
+	@mkdir -p build/cppcheck
+	@echo CPPCHECK
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppress=missingIncludeSystem --suppress=ctuuninitvar --suppress=uninitvar $(MACROS:%=--include=%) \
+	    --cppcheck-build-dir=build/cppcheck -I. -D_GNU_SOURCE -D__linux__ $(EVERY_C)
+
+lint-scripts:
+	@echo SHELLCHECK
+	@shellcheck $$(grep -slE '^#!/bin/(ba)?sh' tools/* bench/* .ci/*)
+	@echo PYFLAKES
+	@pyflakes3 tests $$(grep -slE '^#!/usr/bin/(env )?python3' tools/* bench/*)
+
+lint-hardening: $(PROGRAMS)
+	@echo HARDENING
+	@tools/check-hardening $^
+
+# ---- Installing ------------------------------------------------------------------------------------------------
+
+.PHONY: install uninstall
+install: all                            ## programs, configuration, service unit, documents; honours PREFIX and DESTDIR
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(CONFDIR)
+	install -m 755 $(BUILD)/mailtestd $(BUILD)/mailtestctl $(DESTDIR)$(SBINDIR)
+	install -m 755 $(BUILD)/mailtest-check $(DESTDIR)$(BINDIR)
+	install -m 644 $(wildcard README.md docs/*.*) conf/mailtest.yaml $(DESTDIR)$(DOCDIR)
+	# An operator's settings outlive an upgrade; the new reference lies among the documents.
+	test -e $(DESTDIR)$(CONFDIR)/mailtest.yaml || install -m 640 conf/mailtest.yaml $(DESTDIR)$(CONFDIR)
+ifneq ($(wildcard conf/*.service conf/*.socket),)
+	install -d $(DESTDIR)$(UNITDIR)
+	install -m 644 $(wildcard conf/*.service conf/*.socket) $(DESTDIR)$(UNITDIR)
+endif
+
+uninstall:                              ## what install put there, but for the configuration
+	rm -f $(DESTDIR)$(SBINDIR)/mailtestd $(DESTDIR)$(SBINDIR)/mailtestctl $(DESTDIR)$(BINDIR)/mailtest-check
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard conf/*.service conf/*.socket)))
+	rm -rf $(DESTDIR)$(DOCDIR)

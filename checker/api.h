@@ -1,0 +1,54 @@
+#ifndef CHECKER_API_H
+#define CHECKER_API_H
+/* api - asks the service's HTTP interface (docs/openapi.json): mint a token, wait for it, forget it. By libcurl, on the loop. */
+
+#include "checker/curl_loop.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct api;
+
+struct api_settings {
+    const char *url;            /* "https://host:port", "http://…", "unix:/path" */
+    const char *key;            /* copied; the copy is wiped by api_free */
+    const char *ca_file;        /* NULL: the system's */
+    bool        insecure;       /* the certificate is not checked */
+    uint32_t    timeout_ms;     /* for each request, beside what it waits */
+};
+
+/* Borrows the loop and the texts but the key. NULL: out of memory. */
+struct api *api_new(struct curl_loop *loop, const struct api_settings *settings);
+void        api_free(struct api *a);        /* NULL is fine; no call is under way */
+
+/* Whether a text is such a URL. */
+bool api_url_is_fit(const char *url);
+
+#define API_REASON_BYTES 300u
+
+struct api_reply {
+    unsigned status;                        /* of HTTP; 0: there was no answer */
+    json_t  *body;                          /* of a 2yz, borrowed; NULL otherwise */
+    char     reason[API_REASON_BYTES];      /* what was wrong; empty for a 2yz with a JSON body */
+    uint64_t asked_us, answered_us;         /* monotonic */
+};
+
+/* reply is valid during the call; the call is freed after it. */
+typedef void api_done_fn(void *arg, const struct api_reply *reply);
+
+struct api_call;
+
+/*
+ * Each gives NULL when out of memory; done is called from the loop, never from inside. Names and tokens are letters and digits,
+ * '.', '-' and '_'.
+ */
+struct api_call *api_mint(struct api *a, const char *mailbox, uint32_t window_s, api_done_fn *done, void *arg);
+/* known: arrivals that were heard of already, so that only another one ends the wait. */
+struct api_call *api_show(struct api *a, const char *mailbox, const char *token, uint32_t wait_ms, uint32_t known, api_done_fn *done,
+                          void *arg);
+struct api_call *api_forget(struct api *a, const char *mailbox, const char *token, api_done_fn *done, void *arg);
+
+/* Without a call of done. NULL is fine. */
+void api_cancel(struct api_call *c);
+
+#endif

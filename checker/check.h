@@ -1,0 +1,8 @@
+#ifndef CHECKER_CHECK_H
+#define CHECKER_CHECK_H
+/* check - the command line of mailtest-check: arguments to plans, plans to round trips, stories to reports. */
+
+/* Runs a command line. Returns the exit code of a monitoring plugin, 0 to 3. */
+int check_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef CHECKER_COMPOSE_H
+#define CHECKER_COMPOSE_H
+/*
+ * compose - writes the test mail: the token stands in Subject, Message-ID, X-Mailtest-Token and the text, since every forwarder
+ * loses some of these.
+ */
+
+#include "lib/buf.h"
+
+struct letter {
+    const char *token;
+    const char *mailbox;
+    const char *from;           /* address of the From field */
+    const char *to;
+    uint64_t    now_unix;       /* for Date */
+    bool        auto_submitted; /* RFC 3834: Auto-Submitted: auto-generated */
+};
+
+/*
+ * Appends the whole message, with CRLF line ends, 7 bit, lines of at most 78 characters but for long addresses. Addresses have
+ * passed compose_address_is_fit.
+ */
+void compose_letter(struct buf *out, const struct letter *letter);
+
+/*
+ * Whether an address may stand in the envelope and the header as it is: "local@domain" in printable ASCII without blanks, quotes,
+ * brackets (but for a domain literal) and control characters, of at most 320 octets.
+ */
+bool compose_address_is_fit(struct slice address);
+
+/* What stands behind the last "@". */
+struct slice compose_domain(struct slice address);
+
+#endif

@@ -1,0 +1,353 @@
+#include "checker/dispatch.h"
+
+#include "checker/clock.h"
+#include "checker/compose.h"
+#include "lib/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/*
+ *   RESOLVING --on_route--> SENDING --on_sent--> SENT
+ *       ^                     |  (refused for now, or the connection failed, everywhere)
+ *       +---- PAUSING <-------+--(refused for good, or the window ends)--> GIVEN_UP
+ */
+enum lane { RESOLVING, SENDING, PAUSING, SENT, GIVEN_UP, OWN_TROUBLE };
+
+struct dispatch {
+    struct dispatch_task task;
+    struct story        *story;
+    dispatch_changed_fn *changed;
+    void                *arg;
+
+    enum lane            lane;
+    struct resolution   *resolution;
+    struct sender       *sender;
+    struct event        *pause;         /* ends PAUSING */
+    unsigned             next_target;   /* in story->route */
+    bool                 in_the_clear;  /* the target under way is tried once more without TLS, whose handshake failed */
+    bool                 refused;       /* each server of this round has refused for good so far */
+    bool                 maybe_taken;
+    uint32_t             gap_ms;        /* before the next round */
+    char                 fault[400];
+};
+
+static void start_round(struct dispatch *d);
+
+static uint64_t
+now_us(const struct dispatch *d)
+{
+    return monotonic_us() - d->task.start_us;
+}
+
+static uint32_t
+left_ms(const struct dispatch *d)
+{
+    uint64_t now = now_us(d);
+
+    return now >= d->task.end_us ? 0 : (uint32_t)((d->task.end_us - now + 999) / 1000);
+}
+
+enum dispatch_state
+dispatch_state(const struct dispatch *d)
+{
+    switch (d->lane) {
+    case SENT:
+        return DISPATCH_SENT;
+    case GIVEN_UP:
+        return DISPATCH_GIVEN_UP;
+    case OWN_TROUBLE:
+        return DISPATCH_OWN_TROUBLE;
+    default:
+        return DISPATCH_UNDER_WAY;
+    }
+}
+
+const char *
+dispatch_fault(const struct dispatch *d)
+{
+    return d->fault;
+}
+
+bool
+dispatch_maybe_taken(const struct dispatch *d)
+{
+    return d->maybe_taken;
+}
+
+bool
+dispatch_is_sending(const struct dispatch *d)
+{
+    return d->lane == SENDING;
+}
+
+const char *
+dispatch_doing(const struct dispatch *d)
+{
+    static const char *const words[] = {
+        [RESOLVING] = "looking up the server", [SENDING] = "sending", [PAUSING] = "waiting to try again",
+        [SENT] = "waiting for the arrival", [GIVEN_UP] = "waiting for the arrival", [OWN_TROUBLE] = "ending",
+    };
+
+    return words[d->lane];
+}
+
+/* The last act of a callback: the owner may free d. */
+static void
+tell(struct dispatch *d)
+{
+    d->changed(d->arg);
+}
+
+static void
+fail_own(struct dispatch *d, const char *what, const char *reason)
+{
+    d->lane = OWN_TROUBLE;
+    snprintf(d->fault, sizeof(d->fault), "%s: %s", what, reason);
+}
+
+/* ---- Attempts ---------------------------------------------------------------------------------------------------- */
+
+/* Nobody took the mail in this round: after a gap, once more from the look-up on, as long as the window lasts. */
+static void
+pause_sending(struct dispatch *d)
+{
+    struct timeval after = { .tv_sec = d->gap_ms / 1000, .tv_usec = d->gap_ms % 1000 * 1000 };
+
+    if (d->gap_ms == 0 || d->gap_ms >= left_ms(d)) {
+        d->lane = GIVEN_UP;
+        return;
+    }
+    d->lane = PAUSING;
+    event_add(d->pause, &after);
+    d->gap_ms = d->gap_ms * 2 < RETRY_GAP_MAX_MS ? d->gap_ms * 2 : RETRY_GAP_MAX_MS;
+}
+
+static void
+on_pause(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    start_round(arg);
+    tell(arg);
+}
+
+static struct attempt *
+new_attempt(struct story *s)
+{
+    s->attempts_made++;
+    if (s->attempts_kept < ATTEMPTS_MAX)
+        s->attempts_kept++;
+    return &s->attempts[s->attempts_kept - 1];
+}
+
+static void
+note_fault(struct dispatch *d, const struct attempt *a)
+{
+    static const char *const words[STEP_KIND_COUNT] = {
+        [STEP_LOOKUP] = "look-up of", [STEP_CONNECT] = "connecting to", [STEP_BANNER] = "greeting of", [STEP_EHLO] = "EHLO to",
+        [STEP_STARTTLS] = "STARTTLS with", [STEP_TLS] = "TLS handshake with", [STEP_AUTH] = "AUTH with", [STEP_MAIL] = "MAIL to",
+        [STEP_RCPT] = "RCPT to", [STEP_DATA] = "DATA to", [STEP_END] = "end of data to", [STEP_QUIT] = "QUIT to",
+        [STEP_OTHER] = "sending to",
+    };
+    const struct step *failed = steps_failed(&a->result.steps);
+    unsigned           code = a->result.code;
+
+    snprintf(d->fault, sizeof(d->fault), "%s %.100s[%s]:%u %s: %.200s", words[failed != NULL ? failed->kind : STEP_OTHER],
+             a->target.host, a->target.address, a->target.port, code >= 500 ? "refused" : code >= 400 ? "deferred" : "failed",
+             a->result.reason);
+}
+
+/* What came of the attempt under way goes into the story, with the times of its steps on the story's clock. */
+static struct attempt *
+take_result(struct dispatch *d, const struct sender_result *result)
+{
+    struct attempt    *a = &d->story->attempts[d->story->attempts_kept - 1];
+    const struct step *end;
+
+    a->result = *result;
+    a->took_us = now_us(d) - a->at_us;
+    for (unsigned i = 0; i < a->result.steps.count; i++)
+        a->result.steps.list[i].at_us -= d->task.start_us;
+    if (!result->accepted) {
+        note_fault(d, a);
+        return a;
+    }
+    end = steps_find(&a->result.steps, STEP_END);
+    d->story->sent = true;
+    d->story->sent_us = end->at_us + end->took_us;
+    d->lane = SENT;
+    return a;
+}
+
+static void try_target(struct dispatch *d);
+
+/* What to do after an attempt that failed. */
+static void
+go_on(struct dispatch *d, const struct attempt *a)
+{
+    const struct step *failed = steps_failed(&a->result.steps);
+    enum step_kind     kind = failed != NULL ? failed->kind : STEP_OTHER;
+
+    d->maybe_taken = d->maybe_taken || (a->result.data_sent && a->result.code == 0);
+    d->refused = d->refused && a->result.code >= 500;
+    if (a->result.code >= 500 && kind >= STEP_MAIL) {
+        d->lane = GIVEN_UP;             /* the mail itself is refused: no other server is asked (RFC 5321 section 5.1) */
+        return;
+    }
+    if (kind == STEP_TLS && d->task.plan->tls == TLS_AUTO && !d->in_the_clear) {
+        d->in_the_clear = true;         /* RFC 7435: TLS that does not work must not stop the mail */
+    } else {
+        d->in_the_clear = false;
+        d->next_target++;
+    }
+    try_target(d);
+}
+
+static void
+on_sent(void *arg, const struct sender_result *result)
+{
+    struct dispatch *d = arg;
+    struct attempt  *a = take_result(d, result);
+
+    d->sender = NULL;
+    if (!result->accepted)
+        go_on(d, a);
+    tell(d);
+}
+
+/* The next address, or the end of this round. */
+static void
+try_target(struct dispatch *d)
+{
+    const struct plan *plan = d->task.plan;
+    struct story      *s = d->story;
+    uint32_t           left = left_ms(d);
+    struct sender_task task;
+    struct attempt    *a;
+
+    if (d->next_target >= s->route.count && !d->refused) {
+        pause_sending(d);
+        return;
+    }
+    if (d->next_target >= s->route.count || left == 0) {
+        d->lane = GIVEN_UP;
+        return;
+    }
+    a = new_attempt(s);
+    *a = (struct attempt){ .at_us = now_us(d), .target = s->route.targets[d->next_target] };
+    d->lane = SENDING;
+    task = (struct sender_task){
+        .host = a->target.host, .address = a->target.address, .port = a->target.port,
+        .helo = plan->helo, .from = s->from, .to = plan->to, .message = d->task.message,
+        .tls = d->in_the_clear ? TLS_NONE : plan->tls, .ca_file = plan->ca_file,
+        .timeout_ms = plan->timeout_ms, .limit_ms = left,
+    };
+    d->sender = sender_start(d->task.base, &task, on_sent, d);
+    if (d->sender == NULL)
+        fail_own(d, "sending", mt_strerror(MT_ENOMEM));
+}
+
+void
+dispatch_abandon(struct dispatch *d, const char *reason)
+{
+    struct sender_result result;
+
+    event_del(d->pause);
+    resolution_cancel(d->resolution);
+    d->resolution = NULL;
+    if (d->lane == RESOLVING && d->fault[0] == '\0')
+        snprintf(d->fault, sizeof(d->fault), "look-up: %s", reason);
+    if (dispatch_state(d) == DISPATCH_UNDER_WAY)
+        d->lane = GIVEN_UP;
+    if (d->sender == NULL)
+        return;
+    sender_peek(d->sender, &result);
+    sender_cancel(d->sender);
+    d->sender = NULL;
+    if (!result.accepted)
+        slice_copy(result.reason, sizeof(result.reason), slice_of(reason));
+    take_result(d, &result);
+}
+
+/* ---- Look-up ----------------------------------------------------------------------------------------------------- */
+
+static void
+take_route(struct dispatch *d, const struct route *route)
+{
+    d->next_target = 0;
+    d->in_the_clear = false;
+    d->refused = true;              /* until a server does anything else */
+    if (route->fault == ROUTE_FOUND) {
+        try_target(d);
+        return;
+    }
+    snprintf(d->fault, sizeof(d->fault), "look-up failed: %s", route->reason);
+    if (route->fault == ROUTE_NO_DNS && d->story->attempts_made == 0)
+        fail_own(d, "no name server can be reached", route->reason);
+    else if (route->fault == ROUTE_REFUSED)
+        d->lane = GIVEN_UP;
+    else
+        pause_sending(d);
+}
+
+static void
+on_route(void *arg, const struct route *route)
+{
+    struct dispatch *d = arg;
+
+    d->resolution = NULL;
+    d->story->route = *route;
+    d->story->looked_up = true;
+    if (d->story->attempts_made == 0)
+        d->story->lookup_took_us = now_us(d) - d->story->lookup_at_us;
+    take_route(d, route);
+    tell(d);
+}
+
+/* Look-up, then all addresses in their order. */
+static void
+start_round(struct dispatch *d)
+{
+    const struct plan *p = d->task.plan;
+
+    d->lane = RESOLVING;
+    if (d->story->attempts_made == 0)
+        d->story->lookup_at_us = now_us(d);
+    d->resolution = p->server != NULL ? resolver_find_host(d->task.resolver, slice_of(p->server), p->port, on_route, d)
+                                      : resolver_find_mx(d->task.resolver, compose_domain(slice_of(p->to)), p->port, on_route, d);
+    if (d->resolution == NULL)
+        fail_own(d, "look-up", mt_strerror(MT_ENOMEM));
+}
+
+struct dispatch *
+dispatch_start(const struct dispatch_task *task, struct story *story, dispatch_changed_fn *changed, void *arg)
+{
+    struct dispatch *d = calloc(1, sizeof(*d));
+
+    if (d == NULL)
+        return NULL;
+    *d = (struct dispatch){ .task = *task, .story = story, .changed = changed, .arg = arg, .gap_ms = task->plan->retry_gap_ms };
+    d->pause = evtimer_new(task->base, on_pause, d);
+    if (d->pause != NULL) {
+        story->send_at_us = now_us(d);
+        start_round(d);
+    }
+    if (d->pause == NULL || d->lane == OWN_TROUBLE) {
+        dispatch_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void
+dispatch_free(struct dispatch *d)
+{
+    if (d == NULL)
+        return;
+    resolution_cancel(d->resolution);
+    sender_cancel(d->sender);
+    if (d->pause != NULL)
+        event_free(d->pause);
+    free(d);
+}

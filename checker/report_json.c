@@ -1,0 +1,232 @@
+/* The JSON half of report. */
+
+#include "checker/report.h"
+
+#include "lib/display.h"
+#include "lib/error.h"
+#include "lib/rfc3339.h"
+
+#define PUT(object, key, value) json_object_set_new((object), (key), (value))
+
+static json_t *
+seconds(uint64_t us)
+{
+    return json_real((double)us / 1e6);
+}
+
+/* What servers say may be anything: not UTF-8 is replaced. */
+static json_t *
+text_or_null(struct slice text)
+{
+    struct buf valid;
+    json_t    *string = NULL;
+
+    if (text.len == 0)
+        return json_null();
+    buf_init(&valid, text.len * 3 + 1);
+    display_utf8(&valid, text);
+    if (valid.fault == MT_OK)
+        string = json_stringn(valid.data, valid.len);
+    buf_fini(&valid);
+    return string;
+}
+
+static json_t *
+string_or_null(const char *text)
+{
+    return text_or_null(slice_of(text));
+}
+
+static json_t *
+code_or_null(unsigned code)
+{
+    return code != 0 ? json_integer(code) : json_null();
+}
+
+/* The moment at_us of the story by our clock. */
+static json_t *
+moment(const struct story *story, uint64_t at_us)
+{
+    char   text[RFC3339_TEXT_BYTES];
+    size_t len = rfc3339_text_us(story->started_wall_us + at_us, text);
+
+    return json_stringn(text, len);
+}
+
+static json_t *
+step_json(enum step_kind kind, uint64_t at_us, uint64_t took_us, bool done, unsigned code, struct slice reply)
+{
+    json_t *j = json_object();
+
+    PUT(j, "name", json_string(step_name(kind)));
+    PUT(j, "at_s", seconds(at_us));
+    PUT(j, "took_s", seconds(took_us));
+    PUT(j, "done", json_boolean(done));
+    PUT(j, "code", code_or_null(code));
+    PUT(j, "reply", text_or_null(reply));
+    return j;
+}
+
+static json_t *
+steps_json(const struct story *story, const struct attempt *a)
+{
+    json_t    *steps = json_array();
+    struct buf route;
+
+    buf_init(&route, ROUTE_TEXT_BYTES);
+    story_put_route(&route, &story->route);
+    if (story->looked_up)
+        json_array_append_new(steps, step_json(STEP_LOOKUP, story->lookup_at_us, story->lookup_took_us, true, 0, buf_slice(&route)));
+    buf_fini(&route);
+    for (unsigned i = 0; a != NULL && i < a->result.steps.count; i++) {
+        const struct step *s = &a->result.steps.list[i];
+
+        json_array_append_new(steps, step_json(s->kind, s->at_us, s->took_us, s->done, s->code, slice_of(s->reply)));
+    }
+    return steps;
+}
+
+static json_t *
+server_json(const struct attempt *a)
+{
+    json_t *j;
+
+    if (a == NULL)
+        return json_null();
+    j = json_object();
+    PUT(j, "host", string_or_null(a->target.host));
+    PUT(j, "address", string_or_null(a->target.address));
+    PUT(j, "port", json_integer(a->target.port));
+    return j;
+}
+
+static json_t *
+tls_json(const struct attempt *a)
+{
+    json_t *j;
+
+    if (a == NULL || a->result.tls_version[0] == '\0')
+        return json_null();
+    j = json_object();
+    PUT(j, "version", string_or_null(a->result.tls_version));
+    PUT(j, "cipher", string_or_null(a->result.tls_cipher));
+    PUT(j, "verify", string_or_null(a->result.tls_verify));
+    return j;
+}
+
+static json_t *
+attempts_json(const struct story *story)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < story->attempts_kept; i++) {
+        const struct attempt *a = &story->attempts[i];
+        json_t               *j = json_object();
+
+        PUT(j, "at_s", seconds(a->at_us));
+        PUT(j, "took_s", seconds(a->took_us));
+        PUT(j, "server", server_json(a));
+        PUT(j, "tls", tls_json(a));
+        PUT(j, "accepted", json_boolean(a->result.accepted));
+        PUT(j, "reason", string_or_null(a->result.reason));
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+/* At which step a trip without an arrival ended. */
+static const char *
+failed_step(const struct story *story, const struct attempt *a)
+{
+    const struct step *step = a == NULL ? NULL : steps_failed(&a->result.steps);
+
+    if (story->verdict == TRIP_OWN_TROUBLE)
+        return "own";
+    if (story->verdict != TRIP_NOT_SENT)
+        return "arrival";
+    return a == NULL ? "lookup" : step_name(step != NULL ? step->kind : STEP_OTHER);
+}
+
+static json_t *
+failure_json(const struct story *story, const struct attempt *a)
+{
+    bool    by_server = story->verdict == TRIP_NOT_SENT && a != NULL;
+    bool    by_reply = by_server && a->result.code != 0;
+    json_t *j;
+
+    if (story->verdict == TRIP_ARRIVED)
+        return json_null();
+    j = json_object();
+    PUT(j, "step", json_string(failed_step(story, a)));
+    PUT(j, "reply", by_reply ? string_or_null(a->result.reason) : json_null());
+    PUT(j, "code", by_reply ? code_or_null(a->result.code) : json_null());
+    PUT(j, "host", by_server ? string_or_null(a->target.host) : json_null());
+    PUT(j, "reason", string_or_null(by_server ? a->result.reason : story->reason));
+    return j;
+}
+
+static json_t *
+clock_json(const struct story *story)
+{
+    json_t *j;
+
+    if (!story->clock_known)
+        return json_null();
+    j = json_object();
+    PUT(j, "ahead_at_least_s", json_real((double)story->clock_low_us / 1e6));
+    PUT(j, "ahead_at_most_s", json_real((double)story->clock_high_us / 1e6));
+    return j;
+}
+
+static void
+put_plan(json_t *j, const struct plan *plan, const struct story *story)
+{
+    PUT(j, "scenario", json_integer(plan->scenario));
+    PUT(j, "verdict", json_string(verdict_kind_name(story->verdict)));
+    PUT(j, "state", json_string(state_name(story->state)));
+    PUT(j, "exit_code", json_integer(story->state));
+    PUT(j, "summary", string_or_null(story->reason));
+    PUT(j, "mailbox", json_string(plan->mailbox));
+    PUT(j, "token", string_or_null(story->token));
+    PUT(j, "to", json_string(plan->to));
+    PUT(j, "from", string_or_null(story->from));
+    PUT(j, "started_at", moment(story, 0));
+    PUT(j, "window_s", seconds((uint64_t)plan->window_ms * 1000));
+}
+
+static void
+put_arrival(json_t *j, const struct story *story)
+{
+    const json_t *hops = json_object_get(story->answer, "hops");
+
+    PUT(j, "arrived", json_boolean(story->arrived));
+    PUT(j, "arrived_at", story->arrived ? moment(story, story->arrived_us) : json_null());
+    PUT(j, "transit_s", story->arrived && story->sent ? seconds(story_transit_us(story)) : json_null());
+    PUT(j, "total_s", story->arrived ? seconds(story_total_us(story)) : json_null());
+    PUT(j, "clock", clock_json(story));
+    PUT(j, "arrival", story->answer != NULL ? json_incref(story->answer) : json_null());
+    PUT(j, "hops", hops != NULL ? json_deep_copy(hops) : json_array());
+    PUT(j, "deleted", json_boolean(story->deleted));
+}
+
+json_t *
+report_json(const struct plan *plan, const struct story *story)
+{
+    const struct attempt *a = story_attempt(story);
+    json_t               *j = json_object();
+
+    if (j == NULL)
+        return NULL;
+    put_plan(j, plan, story);
+    PUT(j, "server", server_json(a));
+    PUT(j, "tls", tls_json(a));
+    PUT(j, "steps", steps_json(story, a));
+    PUT(j, "attempts_made", json_integer(story->attempts_made));
+    PUT(j, "attempts", attempts_json(story));
+    PUT(j, "sent", json_boolean(story->sent));
+    PUT(j, "sent_at", story->sent ? moment(story, story->sent_us) : json_null());
+    PUT(j, "send_s", story->sent ? seconds(story->sent_us - story->send_at_us) : json_null());
+    put_arrival(j, story);
+    PUT(j, "failure", failure_json(story, a));
+    return j;
+}

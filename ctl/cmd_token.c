@@ -1,0 +1,283 @@
+/* The commands for tokens. */
+
+#include "ctl/command.h"
+#include "ctl/facts.h"
+#include "lib/error.h"
+#include "lib/token.h"
+
+#include <time.h>
+
+enum { EX_OTHER_REPLY = 1, WAIT_DEFAULT_MS = 10 * 60 * 1000 };
+
+static uint64_t
+now_us(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* ---- Minting ---------------------------------------------------------------------------------------------------- */
+
+struct minted {
+    char     token[TOKEN_CHARS + 1];
+    char     address[MAILBOX_ADDRESS_MAX + 1];
+    uint64_t issued_unix;
+};
+
+static int
+read_minted(void *arg, struct reader *r)
+{
+    struct minted *m = arg;
+
+    read_string(r, m->token, sizeof(m->token));
+    read_string(r, m->address, sizeof(m->address));
+    read_u64(r, &m->issued_unix);
+    return MT_OK;
+}
+
+static void
+show_minted(const struct ctl *ctl, const json_t *d)
+{
+    fprintf(ctl->out, "%s\n", json_string_value(json_object_get(d, "token")));
+}
+
+/* --deadline as a time (Unix seconds) or --window as a span from now; 0: none. */
+static int
+read_deadline(const struct ctl *ctl, uint64_t *out)
+{
+    uint64_t window_ms;
+    int      code = ctl_number_option(ctl, "deadline", UINT32_MAX, 0, out);
+
+    if (code == EX_OK)
+        code = ctl_duration_option(ctl, "window", 0, &window_ms);
+    if (code != EX_OK || window_ms == 0)
+        return code;
+    if (*out != 0)
+        return ctl_fail(EX_USAGE, "--deadline and --window say the same in two ways: give one of them");
+    *out = (uint64_t)time(NULL) + (window_ms + 999) / 1000;
+    return EX_OK;
+}
+
+static int
+run_mint(struct ctl *ctl)
+{
+    struct minted m = { .issued_unix = 0 };
+    struct buf   *fields;
+    uint64_t      deadline;
+    char          mailbox[MAILBOX_NAME_MAX + 1];
+    int           rc, code = ctl_mailbox_operand(ctl, 0, mailbox);
+
+    if (code == EX_OK)
+        code = read_deadline(ctl, &deadline);
+    if (code != EX_OK)
+        return code;
+    fields = client_fields(ctl->client);
+    write_string(fields, mailbox);
+    write_u64(fields, deadline);
+    rc = client_call(ctl->client, MSG_MINT, -1, NULL, read_minted, &m);
+    if (rc == MT_EINVALID)
+        return ctl_fail(EX_USAGE, "the deadline is over already, or further ahead than 366 days");
+    if (rc != MT_OK)
+        return ctl_end(ctl, rc, "mailbox %s", mailbox);
+    return ctl_print(ctl, json_pack("{ss ss ss so so}", "token", m.token, "mailbox", mailbox, "address", m.address, "issued_at",
+                                    output_time_unix(m.issued_unix), "deadline_at", output_time_unix(deadline)), show_minted);
+}
+
+/* ---- Showing ---------------------------------------------------------------------------------------------------- */
+
+struct shown {
+    const char *mailbox;
+    const char *token;
+    json_t     *document;
+};
+
+static int
+read_shown(void *arg, struct reader *r)
+{
+    struct shown *s = arg;
+    struct buf    text;
+    int           rc;
+
+    buf_init(&text, FACTS_MAX_BYTES);
+    rc = facts_token(r, s->mailbox, s->token, now_us(CLOCK_REALTIME), &text);
+    if (rc == MT_OK) {
+        s->document = json_loadb(text.data, text.len, JSON_ALLOW_NUL, NULL);
+        rc = s->document == NULL ? MT_ENOMEM : MT_OK;
+    }
+    buf_fini(&text);
+    return rc;
+}
+
+static int
+ask_token(struct ctl *ctl, const char *mailbox, const char *token, json_t **out)
+{
+    struct shown s = { .mailbox = mailbox, .token = token };
+    struct buf  *fields = client_fields(ctl->client);
+    int          rc;
+
+    write_string(fields, mailbox);
+    write_string(fields, token);
+    rc = client_call(ctl->client, MSG_TOKEN_SHOW, -1, NULL, read_shown, &s);
+    *out = s.document;
+    return rc;
+}
+
+static void
+show_arrival(const struct ctl *ctl, const json_t *arrival)
+{
+    static const struct column facts[] = {
+        { "  received",  "received_at",    AS_TIME    },
+        { "  after",     "latency_s",      AS_SECONDS },
+        { "  kind",      "kind",           AS_TEXT    },
+        { "  message",   "message_id",     AS_TEXT    },
+        { "  size",      "size",           AS_BYTES   },
+        { "  found in",  "found_in",       AS_WORDS   },
+        { "  client",    "client.address", AS_TEXT    },
+        { "  HELO",      "client.helo",    AS_TEXT    },
+        { "  protocol",  "protocol",       AS_TEXT    },
+        { "  TLS",       "tls.version",    AS_TEXT    },
+        { "  sender",    "envelope.from",  AS_TEXT    },
+        { "  recipient", "envelope.to",    AS_TEXT    },
+    };
+
+    fputs("\nArrival\n", ctl->out);
+    output_fields(ctl->out, arrival, facts, COUNT(facts));
+    output_hops(ctl->out, json_object_get(arrival, "hops"));
+}
+
+static void
+show_token(const struct ctl *ctl, const json_t *d)
+{
+    static const struct column facts[] = {
+        { "token",    "token",         AS_TEXT },
+        { "mailbox",  "mailbox",       AS_TEXT },
+        { "verdict",  "verdict",       AS_TEXT },
+        { "issued",   "issued_at",     AS_TIME },
+        { "deadline", "deadline_at",   AS_TIME },
+        { "arrivals", "arrival_count", AS_TEXT },
+    };
+    size_t  i;
+    json_t *arrival;
+
+    output_fields(ctl->out, d, facts, COUNT(facts));
+    json_array_foreach (json_object_get(d, "arrivals"), i, arrival)
+        show_arrival(ctl, arrival);
+}
+
+/* Operands 0 and 1: mailbox and token; the token is copied in lower case. */
+static int
+token_operands(const struct ctl *ctl, char mailbox[MAILBOX_NAME_MAX + 1], char token[TOKEN_CHARS + 1])
+{
+    struct token t;
+    int          code = ctl_mailbox_operand(ctl, 0, mailbox);
+
+    if (code != EX_OK)
+        return code;
+    if (token_decode(slice_of(ctl->options.operands[1]), &t) != MT_OK)
+        return ctl_fail(EX_USAGE, "\"%.100s\" is no token: \"" TOKEN_PREFIX "\" and 40 letters and digits", ctl->options.operands[1]);
+    token_encode(&t, token);
+    return EX_OK;
+}
+
+static int
+run_show(struct ctl *ctl)
+{
+    json_t *document;
+    char    mailbox[MAILBOX_NAME_MAX + 1], token[TOKEN_CHARS + 1];
+    int     rc, code = token_operands(ctl, mailbox, token);
+
+    if (code != EX_OK)
+        return code;
+    rc = ask_token(ctl, mailbox, token, &document);
+    return rc == MT_OK ? ctl_print(ctl, document, show_token) : ctl_end(ctl, rc, "token %s of mailbox %s", token, mailbox);
+}
+
+static bool
+change_is_of_token(void *arg, const struct change *change)
+{
+    return change->has_token && token_equal(&change->token, arg);
+}
+
+/* Whether waiting on could still change the verdict into something better, or the exit code for it. */
+static int
+code_of_verdict(const json_t *document)
+{
+    const char *verdict = json_string_value(json_object_get(document, "verdict"));
+
+    if (verdict == NULL)
+        return EX_SOFTWARE;
+    if (strcmp(verdict, "arrived") == 0 || strcmp(verdict, "late") == 0)
+        return EX_OK;
+    return strcmp(verdict, "bounced") == 0 ? EX_OTHER_REPLY : EX_TEMPFAIL;
+}
+
+/* Shows the token anew on each change until it has arrived, has bounced, or the time is over. */
+static int
+wait_for_verdict(struct ctl *ctl, const char *mailbox, const char *token, uint64_t until_us, json_t **document)
+{
+    for (;;) {
+        uint64_t now;
+        int      rc = ask_token(ctl, mailbox, token, document);
+
+        if (rc != MT_OK)
+            return rc;
+        now = now_us(CLOCK_MONOTONIC);
+        if (code_of_verdict(*document) != EX_TEMPFAIL || now >= until_us)
+            return MT_OK;
+        rc = client_wait(ctl->client, (until_us - now + 999) / 1000);
+        if (rc == MT_EAGAIN)
+            return MT_OK;
+        json_decref(*document);
+        *document = NULL;
+        if (rc != MT_OK)
+            return rc;
+    }
+}
+
+static int
+run_wait(struct ctl *ctl)
+{
+    struct token t;
+    json_t      *document = NULL;
+    uint64_t     wait_ms;
+    char         mailbox[MAILBOX_NAME_MAX + 1], token[TOKEN_CHARS + 1];
+    int          rc, verdict_code, code = token_operands(ctl, mailbox, token);
+
+    if (code == EX_OK)
+        code = ctl_duration_option(ctl, "timeout", WAIT_DEFAULT_MS, &wait_ms);
+    if (code != EX_OK)
+        return code;
+    token_decode(slice_of(token), &t);
+    rc = client_watch(ctl->client, change_is_of_token, &t);
+    if (rc == MT_OK)
+        rc = wait_for_verdict(ctl, mailbox, token, now_us(CLOCK_MONOTONIC) + wait_ms * 1000, &document);
+    if (rc != MT_OK)
+        return ctl_end(ctl, rc, "token %s of mailbox %s", token, mailbox);
+    verdict_code = code_of_verdict(document);
+    code = ctl_print(ctl, document, show_token);
+    return code == EX_OK ? verdict_code : code;
+}
+
+static const struct option_spec mint_options[] = {
+    { 'w', "window",   "SPAN", "the mail is expected within this time, such as 10m" },
+    { 0,   "deadline", "TIME", "or: until this time, in seconds since 1970" },
+    { 0, NULL, NULL, NULL },
+};
+
+static const struct option_spec wait_options[] = {
+    { 't', "timeout", "SPAN", "how long to wait; 10m without it" },
+    { 0, NULL, NULL, NULL },
+};
+
+const struct command token_commands[] = {
+    { "mint", "MAILBOX", 1, 1, NEED_STORE, "make a token for a test mail",
+      "With a window or a deadline the token is expected: its absence becomes the verdict not-arrived.\n"
+      "JSON: token, mailbox, address, issued_at, deadline_at.", mint_options, run_mint, NULL },
+    { "show", "MAILBOX TOKEN", 2, 2, NEED_STORE, "what is known of a token: verdict, arrivals, hops",
+      "The JSON is what the HTTP interface answers.", NULL, run_show, NULL },
+    { "wait", "MAILBOX TOKEN", 2, 2, NEED_STORE, "wait until it has arrived, then show it",
+      "Exit code 0: arrived, also late. 1: it bounced. 75: neither within the time.", wait_options, run_wait, NULL },
+    { NULL, NULL, 0, 0, NEED_NOTHING, NULL, NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,61 @@
+#ifndef CTL_OUTPUT_H
+#define CTL_OUTPUT_H
+/*
+ * output - how mailtestctl shows what it learned. A command builds one JSON document; with --json it is printed as it is,
+ * otherwise its members are laid out for people by a table of columns. Text that came by mail passes lib/display.h.
+ */
+
+#include "lib/slice.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+enum format {
+    AS_TEXT,        /* a string, or a number as digits; null: "-" */
+    AS_SHORT,       /* as AS_TEXT, cut to OUTPUT_SHORT_MAX characters */
+    AS_WORDS,       /* an array of strings, separated by ", " */
+    AS_BYTES,       /* octets: "1834", "1.2 MiB" */
+    AS_TIME,        /* RFC 3339 text, shown in local time, with milliseconds where it has decimals */
+    AS_SECONDS,     /* a time span in seconds: "3.2 ms", "1.834 s" */
+    AS_ENABLED,     /* a boolean: "enabled", "disabled" */
+    AS_SCOPE,       /* a name; null: "all" */
+    AS_YES,         /* a boolean: "yes", "no" */
+};
+
+struct column {
+    const char *title;
+    const char *path;       /* member of the row; "a.b" the member b of its member a */
+    enum format format;
+};
+
+/* The rows (an array of objects) under their titles, numbers to the right. Without rows: none_text. */
+void output_list(FILE *to, const json_t *rows, const struct column *columns, size_t count, const char *none_text);
+
+/* One object: a line for each column, "title   value"; those that are absent or null are left out. */
+void output_fields(FILE *to, const json_t *object, const struct column *columns, size_t count);
+
+/* The hops of a token's or message's document, oldest first, with the delay at each. */
+void output_hops(FILE *to, const json_t *hops);
+
+/* The document in one line. */
+void output_json(FILE *to, const json_t *document);
+
+/* Octets as they are. */
+void output_slice(FILE *to, struct slice s);
+
+/* A JSON string of bytes that may be anything (not UTF-8 is replaced). */
+json_t *output_string(struct slice s);
+
+/* A time as RFC 3339 text in UTC, of microseconds or seconds since 1970; 0 gives null. */
+json_t *output_time_us(uint64_t us);
+json_t *output_time_unix(uint64_t seconds);
+
+/* One value by its format into a buffer. */
+struct buf;
+void output_value(struct buf *out, const json_t *value, enum format format);
+
+/* Characters of a text that are shown to people. */
+#define OUTPUT_TEXT_MAX  200u
+#define OUTPUT_SHORT_MAX 40u
+
+#endif

@@ -1,0 +1,231 @@
+#include "lib/date.h"
+
+#include "lib/error.h"
+
+/* A date's words: "Mon", "2", "15:04:05", "+0100"; commas, spaces and comments lie between them. */
+enum { WORDS_MAX = 8, TEXT_CHARS_MAX = 100 };
+
+struct words {
+    char         text[TEXT_CHARS_MAX];
+    size_t       len;
+    struct slice word[WORDS_MAX];
+    size_t       count;
+};
+
+struct moment {
+    int64_t year;
+    int64_t month;      /* 1 to 12 */
+    int64_t day;
+    int64_t hour;
+    int64_t minute;
+    int64_t second;
+    int64_t zone;       /* minutes east of UTC */
+};
+
+static bool
+is_between(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',';
+}
+
+/* Adds to the text what stands outside of comments; there is no space at its begin, beside a colon, and behind another. */
+static void
+add_char(struct words *w, char c)
+{
+    char last = w->len == 0 ? ' ' : w->text[w->len - 1];
+
+    if (is_between(c))
+        c = ' ';
+    if (c == ' ' && (last == ' ' || last == ':'))
+        return;
+    if (c == ':' && last == ' ' && w->len > 0)
+        w->len--;
+    if (w->len < sizeof(w->text))
+        w->text[w->len++] = c;
+}
+
+/* Splits text; further words than a date can have are left out. */
+static void
+split(struct slice text, struct words *out)
+{
+    unsigned     depth = 0;
+    struct slice rest;
+
+    out->len = 0;
+    out->count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+
+        if (depth > 0 && c == '\\')
+            i++;
+        else if (c == '(')
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (depth == 0)
+            add_char(out, c);
+        if (depth == 1 && c == '(')
+            add_char(out, ' ');
+    }
+    for (rest = slice_make(out->text, out->len); rest.len > 0 && out->count < WORDS_MAX; out->count++) {
+        size_t len = slice_find(rest, ' ');
+
+        out->word[out->count] = slice_sub(rest, 0, len);
+        rest = slice_sub(rest, len + 1, rest.len);
+    }
+}
+
+/* An unsigned number of at most max, which fills the word. */
+static bool
+number(struct slice word, int64_t max, int64_t *out)
+{
+    uint64_t value;
+
+    if (slice_to_u64(word, (uint64_t)max, &value) != MT_OK)
+        return false;
+    *out = (int64_t)value;
+    return true;
+}
+
+static bool
+month(struct slice word, int64_t *out)
+{
+    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+
+    if (word.len < 3)
+        return false;
+    for (int64_t i = 0; i < 12; i++) {
+        if (slice_equal_nocase(slice_sub(word, 0, 3), slice_make(names + 3 * i, 3))) {
+            *out = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 5322 section 4.3: two digits up to 49 mean this century, other short years are counted from 1900. */
+static bool
+year(struct slice word, int64_t *out)
+{
+    if (word.len < 2 || !number(word, 9999, out))
+        return false;
+    if (word.len == 2 && *out < 50)
+        *out += 2000;
+    else if (word.len <= 3)
+        *out += 1900;
+    return *out >= 1900;
+}
+
+/* "15:04" or "15:04:05"; decimals of a second are left out. */
+static bool
+time_of_day(struct slice word, struct moment *m)
+{
+    size_t       colon = slice_find(word, ':');
+    struct slice rest = slice_sub(word, colon + 1, word.len);
+    size_t       second = slice_find(rest, ':');
+    struct slice seconds = slice_sub(rest, second + 1, rest.len);
+
+    m->second = 0;
+    if (colon == word.len || !number(slice_sub(word, 0, colon), 23, &m->hour) ||
+        !number(slice_sub(rest, 0, second), 59, &m->minute))
+        return false;
+    if (second == rest.len)
+        return true;
+    if (!number(slice_sub(seconds, 0, slice_find(seconds, '.')), 60, &m->second))
+        return false;
+    if (m->second == 60)
+        m->second = 59;
+    return true;
+}
+
+/* "+0100", "+01:00". */
+static bool
+zone_offset(struct slice word, int64_t *out)
+{
+    struct slice hours = slice_sub(word, 1, 2);
+    struct slice minutes = slice_sub(word, word.len == 6 && word.data[3] == ':' ? 4 : 3, word.len);
+    int64_t      h, m;
+
+    if (word.len < 5 || minutes.len != 2 || !number(hours, 23, &h) || !number(minutes, 59, &m))
+        return false;
+    *out = (h * 60 + m) * (word.data[0] == '-' ? -1 : 1);
+    return true;
+}
+
+/* RFC 5322 section 4.3: the names of North America; of others, and of military letters, the offset is not known: UTC. */
+static bool
+zone(struct slice word, int64_t *out)
+{
+    static const struct {
+        const char *name;
+        int         hours;
+    } names[] = {
+        { "EST", -5 }, { "EDT", -4 }, { "CST", -6 }, { "CDT", -5 }, { "MST", -7 }, { "MDT", -6 }, { "PST", -8 }, { "PDT", -7 },
+    };
+
+    if (word.data[0] == '+' || word.data[0] == '-')
+        return zone_offset(word, out);
+    *out = 0;
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (slice_equal_nocase(word, slice_of(names[i].name)))
+            *out = names[i].hours * 60;
+    for (size_t i = 0; i < word.len; i++)
+        if (ascii_lower(word.data[i]) < 'a' || ascii_lower(word.data[i]) > 'z')
+            return false;
+    return true;
+}
+
+/* Days from 1970-01-01 to a day of the Gregorian calendar, whose years are counted from March so that leap days come last. */
+static int64_t
+days_since_1970(int64_t y, int64_t m, int64_t d)
+{
+    int64_t from_march = (m + 9) % 12;
+
+    y -= m <= 2;
+    return y * 365 + y / 4 - y / 100 + y / 400 + (from_march * 153 + 2) / 5 + d - 1 - 719468;
+}
+
+static bool
+day_exists(const struct moment *m)
+{
+    static const int64_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    bool                 leap = (m->year % 4 == 0 && m->year % 100 != 0) || m->year % 400 == 0;
+
+    return m->day >= 1 && m->day <= days[m->month - 1] + (m->month == 2 && leap);
+}
+
+/* "2 Jan 2006 15:04:05 +0100" or "Jan 2 15:04:05 2006 +0100", from word i on. */
+static bool
+read_words(const struct words *w, size_t i, struct moment *m)
+{
+    bool is_asctime;
+
+    if (w->count < i + 4)
+        return false;
+    is_asctime = month(w->word[i], &m->month);
+    if (is_asctime) {
+        if (!number(w->word[i + 1], 31, &m->day) || !time_of_day(w->word[i + 2], m) || !year(w->word[i + 3], &m->year))
+            return false;
+    } else if (!number(w->word[i], 31, &m->day) || !month(w->word[i + 1], &m->month) || !year(w->word[i + 2], &m->year) ||
+               !time_of_day(w->word[i + 3], m)) {
+        return false;
+    }
+    m->zone = 0;
+    return w->count == i + 4 || zone(w->word[i + 4], &m->zone);
+}
+
+int
+date_parse(struct slice text, int64_t *out_unix)
+{
+    struct words  w;
+    struct moment m = { .year = 0 };
+
+    split(text, &w);
+    /* The day of the week tells nothing. Where it is written, the day or the month stands second. */
+    if (!read_words(&w, 0, &m) && !read_words(&w, 1, &m))
+        return MT_ESYNTAX;
+    if (!day_exists(&m))
+        return MT_ESYNTAX;
+    *out_unix = days_since_1970(m.year, m.month, m.day) * 86400 + m.hour * 3600 + m.minute * 60 + m.second - m.zone * 60;
+    return MT_OK;
+}

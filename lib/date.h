@@ -1,0 +1,14 @@
+#ifndef LIB_DATE_H
+#define LIB_DATE_H
+/*
+ * date - the date-time of header fields (RFC 5322 section 3.3), with its obsolete forms (section 4.3): years of two and three
+ * digits, named zones, comments and folds anywhere. Beyond that it takes what real mail has: no day of the week or a wrong one,
+ * no seconds, the order of C's asctime ("Mon Jan  2 15:04:05 2006"), a zone with a colon or none (then UTC).
+ */
+
+#include "lib/slice.h"
+
+/* MT_ESYNTAX: no date that can be read, or one that does not exist. A leap second counts as the second before it. */
+int date_parse(struct slice text, int64_t *out_unix);
+
+#endif

@@ -1,0 +1,491 @@
+/* db_verify - see db_verify.h. Each table has a function that checks one of its rows against all that it must fit. */
+
+#include "lib/db_verify.h"
+
+#include "lib/error.h"
+#include "lib/pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    ROWS_A_VIEW   = 1000,
+    BYTES_A_VIEW  = 16 * 1024 * 1024,
+    COPIES_MAX    = DELIVERY_RECIPIENTS_MAX,
+    KEY_BYTES_MAX = 511,         /* of LMDB */
+};
+
+typedef unsigned long long ull;
+
+struct verify {
+    struct db               *db;
+    const struct db_view    *view;
+    db_problem_fn           *problem;
+    void                    *arg;
+    struct db_verify_counts *counts;
+    uint64_t                 bytes;         /* read in this view */
+    uint64_t                 last_body;     /* the last body id looked at */
+};
+
+/* Checks one row against all that it must fit. */
+typedef void row_fn(struct verify *v, struct slice key, struct slice value);
+
+static void complain(struct verify *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+complain(struct verify *v, const char *format, ...)
+{
+    char    text[512];
+    va_list args;
+
+    if (v->counts->problems++ >= DB_VERIFY_PROBLEMS_MAX)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    v->problem(v->arg, text);
+}
+
+static bool
+exists(struct verify *v, enum table table, struct slice key)
+{
+    struct slice value;
+
+    return db_get(v->view, table, key, &value) == MT_OK;
+}
+
+static bool
+has_purge(struct verify *v, const char *prefix, uint64_t id, size_t id_bytes)
+{
+    unsigned char key[DB_KEY_MAX];
+    size_t        len = strlen(prefix);
+
+    memcpy(key, prefix, len);
+    if (id_bytes == 8)
+        put_u64(key + len, id);
+    else
+        put_u32(key + len, (uint32_t)id);
+    return exists(v, TABLE_META, slice_make(key, len + id_bytes));
+}
+
+/* A deleted mailbox's messages are there until they are removed. */
+static bool
+mailbox_is_known(struct verify *v, uint32_t id)
+{
+    unsigned char key[DB_KEY_MAX];
+
+    return exists(v, TABLE_MAILBOX, db_key_u32(key, id)) || has_purge(v, DB_META_PURGE_MAILBOX, id, 4);
+}
+
+/* ---- Messages ---- */
+
+static void
+check_entry_of(struct verify *v, uint64_t id, const struct message_record *m)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    struct entry  e;
+
+    if (db_get(v->view, TABLE_ENTRY, db_key_entry(key, m->mailbox_id, m->folder_id, m->uid), &value) != MT_OK)
+        complain(v, "message %llu: folder %u of mailbox %u has no UID %u for it", (ull)id, m->folder_id, m->mailbox_id, m->uid);
+    else if (entry_read(value, &e) != MT_OK || e.message_id != id)
+        complain(v, "message %llu: UID %u of folder %u is another message", (ull)id, m->uid, m->folder_id);
+}
+
+static void
+check_message(struct verify *v, struct slice key, struct slice value)
+{
+    uint64_t              id = key.len == 8 ? get_u64(key.data) : 0;
+    unsigned char         bytes[DB_KEY_MAX];
+    struct message_record m;
+    int                   rc = message_record_read(value, &m);
+
+    v->counts->messages++;
+    if (id == 0 || rc != MT_OK) {
+        complain(v, "message %llu: its record: %s", (ull)id, mt_strerror(rc));
+        return;
+    }
+    v->counts->bytes += message_size(&m);
+    v->bytes += m.body_bytes;
+    rc = db_message_check(v->view, &m);
+    if (rc != MT_OK)
+        complain(v, "message %llu: its body: %s", (ull)id, mt_strerror(rc));
+    check_entry_of(v, id, &m);
+    if (!exists(v, TABLE_EXPIRY, db_key_message_expiry(bytes, id, &m)))
+        complain(v, "message %llu: it would never expire", (ull)id);
+    if (m.body_shared != exists(v, TABLE_BODY_REF, db_key_u64(bytes, m.body_id)))
+        complain(v, "message %llu: whether its body is shared does not fit", (ull)id);
+    if (!mailbox_is_known(v, m.mailbox_id))
+        complain(v, "message %llu: there is no mailbox %u", (ull)id, m.mailbox_id);
+}
+
+static void
+check_entry(struct verify *v, struct slice key, struct slice value)
+{
+    struct message_record m;
+    struct entry          e;
+    uint32_t              mailbox, folder, uid;
+    int                   rc;
+
+    if (key.len != 12 || entry_read(value, &e) != MT_OK) {
+        complain(v, "an entry of a folder is damaged");
+        return;
+    }
+    mailbox = get_u32(key.data);
+    folder = get_u32(key.data + 4);
+    uid = get_u32(key.data + 8);
+    rc = db_message(v->view, e.message_id, &m);
+    if (rc == MT_ENOTFOUND)
+        complain(v, "mailbox %u, folder %u, UID %u: there is no message %llu", mailbox, folder, uid, (ull)e.message_id);
+    else if (rc == MT_OK && (m.mailbox_id != mailbox || m.folder_id != folder || m.uid != uid))
+        complain(v, "mailbox %u, folder %u, UID %u: message %llu is elsewhere", mailbox, folder, uid, (ull)e.message_id);
+}
+
+/* ---- Bodies ---- */
+
+static void
+check_body(struct verify *v, struct slice key, struct slice value)
+{
+    uint64_t              id = key.len == 12 ? get_u64(key.data) : 0;
+    unsigned char         bytes[DB_KEY_MAX];
+    struct message_record m;
+    int                   rc;
+
+    (void)value;
+    if (id == v->last_body)
+        return;
+    v->last_body = id;
+    rc = db_message(v->view, id, &m);
+    /* Chunks of a message whose record is damaged are not a second problem. */
+    if (rc == MT_EDAMAGED || (rc == MT_OK && m.body_id == id) || exists(v, TABLE_BODY_REF, db_key_u64(bytes, id)) ||
+        has_purge(v, DB_META_PURGE_BODY, id, 8))
+        return;
+    complain(v, "body %llu: no message has it", (ull)id);
+}
+
+/* The copies of one delivery have ids that follow each other. */
+static void
+check_body_ref(struct verify *v, struct slice key, struct slice value)
+{
+    uint64_t    id = key.len == 8 ? get_u64(key.data) : 0;
+    uint32_t    counted = 0;
+    MDB_val     k = { key.len, (void *)(uintptr_t)key.data };
+    MDB_val     d;
+    MDB_cursor *cursor;
+    int         rc;
+
+    if (id == 0 || value.len != 4 || mdb_cursor_open(v->view->txn, db_table(v->db, TABLE_MESSAGE), &cursor) != MDB_SUCCESS) {
+        complain(v, "body %llu: its count of copies is damaged", (ull)id);
+        return;
+    }
+    for (rc = mdb_cursor_get(cursor, &k, &d, MDB_SET_RANGE); rc == MDB_SUCCESS && get_u64(k.mv_data) < id + COPIES_MAX;
+         rc = mdb_cursor_get(cursor, &k, &d, MDB_NEXT)) {
+        struct message_record m;
+
+        if (message_record_read(slice_make(d.mv_data, d.mv_size), &m) == MT_OK && m.body_id == id)
+            counted++;
+    }
+    mdb_cursor_close(cursor);
+    if (counted != get_u32(value.data))
+        complain(v, "body %llu: %u messages have it, %u are counted", (ull)id, counted, get_u32(value.data));
+}
+
+/* ---- Folders and mailboxes ---- */
+
+struct sum {
+    uint64_t messages, bytes;
+    uint32_t last_uid;
+};
+
+static bool
+sum_entries(struct verify *v, uint32_t mailbox_id, uint32_t folder_id, struct sum *out)
+{
+    unsigned char bytes[DB_KEY_MAX];
+    struct slice  from = db_key_entry(bytes, mailbox_id, folder_id, 0);
+    MDB_val       k = { from.len, bytes };
+    MDB_val       d;
+    MDB_cursor   *cursor;
+    int           rc;
+
+    if (mdb_cursor_open(v->view->txn, db_table(v->db, TABLE_ENTRY), &cursor) != MDB_SUCCESS)
+        return false;
+    for (rc = mdb_cursor_get(cursor, &k, &d, MDB_SET_RANGE);
+         rc == MDB_SUCCESS && k.mv_size == 12 && get_u32(k.mv_data) == mailbox_id && get_u32((char *)k.mv_data + 4) == folder_id;
+         rc = mdb_cursor_get(cursor, &k, &d, MDB_NEXT)) {
+        struct message_record m;
+        struct entry          e;
+
+        out->messages++;
+        out->last_uid = get_u32((char *)k.mv_data + 8);
+        if (entry_read(slice_make(d.mv_data, d.mv_size), &e) == MT_OK && db_message(v->view, e.message_id, &m) == MT_OK)
+            out->bytes += message_size(&m);
+    }
+    mdb_cursor_close(cursor);
+    return true;
+}
+
+static void
+check_folder(struct verify *v, struct slice key, struct slice value)
+{
+    struct folder_record f;
+    struct sum           sum = { 0 };
+    int                  rc = folder_record_read(value, &f);
+
+    if (rc != MT_OK || key.len != 8 || get_u32(key.data) != f.mailbox_id || get_u32(key.data + 4) != f.id) {
+        complain(v, "folder %u of mailbox %u: its record: %s", key.len == 8 ? get_u32(key.data + 4) : 0, key.len == 8 ? get_u32(key.data) : 0,
+                 mt_strerror(rc));
+        return;
+    }
+    /* Of a deleted mailbox nobody counts any more. */
+    if (has_purge(v, DB_META_PURGE_MAILBOX, f.mailbox_id, 4) || !sum_entries(v, f.mailbox_id, f.id, &sum))
+        return;
+    if (sum.messages != f.messages || sum.bytes != f.bytes)
+        complain(v, "folder %u of mailbox %u: it has %llu messages of %llu octets, %llu of %llu are counted", f.id, f.mailbox_id,
+                 (ull)sum.messages, (ull)sum.bytes, (ull)f.messages, (ull)f.bytes);
+    if (sum.last_uid >= f.uidnext)
+        complain(v, "folder %u of mailbox %u: UID %u is in use, and the next would be %u", f.id, f.mailbox_id, sum.last_uid, f.uidnext);
+}
+
+static bool
+sum_folders(struct verify *v, uint32_t mailbox_id, struct sum *out)
+{
+    unsigned char bytes[DB_KEY_MAX];
+    struct slice  from = db_key_folder(bytes, mailbox_id, 0);
+    MDB_val       k = { from.len, bytes };
+    MDB_val       d;
+    MDB_cursor   *cursor;
+    int           rc;
+
+    if (mdb_cursor_open(v->view->txn, db_table(v->db, TABLE_FOLDER), &cursor) != MDB_SUCCESS)
+        return false;
+    for (rc = mdb_cursor_get(cursor, &k, &d, MDB_SET_RANGE); rc == MDB_SUCCESS && k.mv_size == 8 && get_u32(k.mv_data) == mailbox_id;
+         rc = mdb_cursor_get(cursor, &k, &d, MDB_NEXT)) {
+        struct folder_record f;
+
+        if (folder_record_read(slice_make(d.mv_data, d.mv_size), &f) == MT_OK) {
+            out->messages += f.messages;
+            out->bytes += f.bytes;
+        }
+    }
+    mdb_cursor_close(cursor);
+    return true;
+}
+
+static void
+check_mailbox(struct verify *v, struct slice key, struct slice value)
+{
+    struct mailbox_record m;
+    struct sum            sum = { 0 };
+    struct slice          id;
+    int                   rc = mailbox_record_read(value, &m);
+
+    v->counts->mailboxes++;
+    if (rc != MT_OK || key.len != 4 || get_u32(key.data) != m.id) {
+        complain(v, "mailbox %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+        return;
+    }
+    if (db_get(v->view, TABLE_MAILBOX_NAME, m.name, &id) != MT_OK || id.len != 4 || get_u32(id.data) != m.id)
+        complain(v, "mailbox %u: its name \"%.*s\" does not lead to it", m.id, (int)m.name.len, m.name.data);
+    if (sum_folders(v, m.id, &sum) && (sum.messages != m.messages || sum.bytes != m.bytes))
+        complain(v, "mailbox %u: its folders have %llu messages of %llu octets, %llu of %llu are counted", m.id, (ull)sum.messages, (ull)sum.bytes,
+                 (ull)m.messages, (ull)m.bytes);
+}
+
+static void
+check_name(struct verify *v, struct slice key, struct slice value)
+{
+    struct mailbox_record m;
+    int                   rc = value.len == 4 ? db_mailbox_by_id(v->view, get_u32(value.data), &m) : MT_EDAMAGED;
+
+    if (rc == MT_ENOTFOUND || (rc == MT_OK && !slice_equal(m.name, key)))
+        complain(v, "name \"%.*s\": there is no such mailbox", (int)key.len, key.data);
+}
+
+/* ---- Tokens, expiry, keys ---- */
+
+static void
+check_token(struct verify *v, struct slice key, struct slice value)
+{
+    unsigned char       bytes[DB_KEY_MAX];
+    char                text[TOKEN_CHARS + 1] = "?";
+    struct token        t;
+    struct token_record r;
+    int                 rc = token_record_read(value, &r);
+
+    v->counts->tokens++;
+    if (key.len == sizeof(t.raw)) {
+        memcpy(t.raw, key.data, sizeof(t.raw));
+        token_encode(&t, text);
+    }
+    if (rc != MT_OK || key.len != sizeof(t.raw)) {
+        complain(v, "token %s: its record: %s", text, mt_strerror(rc));
+        return;
+    }
+    if (!exists(v, TABLE_EXPIRY, db_key_token_expiry(bytes, &t, &r)))
+        complain(v, "token %s: it would never expire", text);
+    for (uint32_t i = 0; i < r.kept; i++) {
+        struct message_record m;
+
+        if (db_message(v->view, r.arrivals[i].message_id, &m) == MT_OK && m.mailbox_id != r.mailbox_id)
+            complain(v, "token %s: message %llu belongs to another mailbox", text, (ull)r.arrivals[i].message_id);
+    }
+}
+
+static void
+check_expiry(struct verify *v, struct slice key, struct slice value)
+{
+    unsigned kind = key.len > 0 ? (unsigned char)key.data[0] : 0;
+
+    (void)value;
+    if ((kind == EXPIRY_INBOX || kind == EXPIRY_UNMATCHED) && key.len == 17) {
+        if (!exists(v, TABLE_MESSAGE, slice_sub(key, 9, 8)))
+            complain(v, "expiry: there is no message %llu", (ull)get_u64(key.data + 9));
+    } else if (kind == EXPIRY_TOKEN && key.len == 9 + TOKEN_RAW_BYTES) {
+        if (!exists(v, TABLE_TOKEN, slice_sub(key, 9, TOKEN_RAW_BYTES)))
+            complain(v, "expiry: there is no such token");
+    } else {
+        complain(v, "expiry: a row of kind %u with %zu octets", kind, key.len);
+    }
+}
+
+static void
+check_api_key(struct verify *v, struct slice key, struct slice value)
+{
+    struct api_key_record k;
+    unsigned char         bytes[DB_KEY_MAX];
+    int                   rc = api_key_record_read(value, &k);
+
+    v->counts->api_keys++;
+    if (rc != MT_OK || key.len != 4)
+        complain(v, "API key %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+    else if (k.mailbox_id != 0 && !exists(v, TABLE_MAILBOX, db_key_u32(bytes, k.mailbox_id)))
+        complain(v, "API key %u: there is no mailbox %u", get_u32(key.data), k.mailbox_id);
+}
+
+static void
+check_meta(struct verify *v, struct slice key, struct slice value)
+{
+    if (slice_equal(key, slice_of(DB_META_NEXT_MESSAGE)) && (value.len != 8 || get_u64(value.data) == 0))
+        complain(v, "the next message id is unreadable");
+    if ((slice_equal(key, slice_of(DB_META_NEXT_MAILBOX)) || slice_equal(key, slice_of(DB_META_NEXT_API_KEY))) && value.len != 4)
+        complain(v, "the next id \"%.*s\" is unreadable", (int)key.len, key.data);
+}
+
+/* ---- The walk ---- */
+
+static const struct {
+    enum table table;
+    row_fn    *check;
+} tables[] = {
+    { TABLE_META, check_meta },       { TABLE_MAILBOX, check_mailbox }, { TABLE_MAILBOX_NAME, check_name }, { TABLE_FOLDER, check_folder },
+    { TABLE_ENTRY, check_entry },     { TABLE_MESSAGE, check_message }, { TABLE_BODY, check_body },         { TABLE_BODY_REF, check_body_ref },
+    { TABLE_TOKEN, check_token },     { TABLE_EXPIRY, check_expiry },   { TABLE_API_KEY, check_api_key },
+};
+
+/* Some rows from the key last on (not included, unless it is empty), which is moved along. MT_ENOTFOUND: the end. */
+static int
+check_some(struct verify *v, enum table table, row_fn *check, struct buf *last)
+{
+    MDB_val     k = { last->len, last->data };
+    MDB_val     d;
+    MDB_cursor *cursor;
+    int         rc = mdb_cursor_open(v->view->txn, db_table(v->db, table), &cursor);
+
+    if (rc != MDB_SUCCESS)
+        return mt_from_mdb(rc);
+    rc = mdb_cursor_get(cursor, &k, &d, last->len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    if (rc == MDB_SUCCESS && last->len > 0 && slice_equal(slice_make(k.mv_data, k.mv_size), buf_slice(last)))
+        rc = mdb_cursor_get(cursor, &k, &d, MDB_NEXT);
+    v->bytes = 0;
+    for (unsigned i = 0; rc == MDB_SUCCESS; i++) {
+        check(v, slice_make(k.mv_data, k.mv_size), slice_make(d.mv_data, d.mv_size));
+        buf_clear(last);
+        buf_append(last, k.mv_data, k.mv_size);
+        if (i >= ROWS_A_VIEW || v->bytes >= BYTES_A_VIEW)
+            break;
+        rc = mdb_cursor_get(cursor, &k, &d, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return mt_from_mdb(rc);
+}
+
+static int
+check_table(struct verify *v, enum table table, row_fn *check)
+{
+    struct buf last;
+    int        rc;
+
+    buf_init(&last, KEY_BYTES_MAX);
+    do {
+        struct db_view view;
+
+        rc = db_view_begin(v->db, &view);
+        if (rc != MT_OK)
+            break;
+        v->view = &view;
+        rc = check_some(v, table, check, &last);
+        v->view = NULL;
+        db_view_end(&view);
+    } while (rc == MT_OK);
+    buf_fini(&last);
+    return rc == MT_ENOTFOUND ? MT_OK : rc;
+}
+
+static void
+on_page_problem(void *arg, const char *text)
+{
+    complain(arg, "%s", text);
+}
+
+static int
+check_pages(struct verify *v, const char *dir)
+{
+    char                path[PATH_MAX];
+    struct pages_counts pages;
+    struct db_view      view;
+    int                 fd, rc;
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE) >= sizeof(path))
+        return MT_EINVALID;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return mt_from_errno(errno);
+    /* The meta page of a snapshot is overwritten two commits later, so getting hold of one may take more than one try. */
+    do {
+        rc = db_view_begin(v->db, &view);
+        if (rc != MT_OK)
+            break;
+        rc = pages_check(fd, mdb_txn_id(view.txn), PAGES_ALL, on_page_problem, v, &pages);
+        db_view_end(&view);
+    } while (rc == MT_ENOTFOUND);
+    close(fd);
+    if (rc == MT_OK) {
+        v->counts->pages = pages.pages;
+        v->counts->free_pages = pages.free;
+        v->counts->lost_pages = pages.lost;
+    }
+    return rc == MT_OK && v->counts->problems > 0 ? MT_EDAMAGED : rc;
+}
+
+int
+db_verify(const struct db_options *options, db_problem_fn *problem, void *arg, struct db_verify_counts *counts)
+{
+    struct db_options read_only = *options;
+    struct verify     v = { .problem = problem, .arg = arg, .counts = counts };
+    int               rc;
+
+    *counts = (struct db_verify_counts){ 0 };
+    read_only.read_only = true;
+    rc = db_open(&read_only, &v.db);
+    if (rc != MT_OK)
+        return rc;
+    rc = check_pages(&v, options->dir);
+    for (size_t i = 0; i < COUNT(tables) && rc == MT_OK; i++)
+        rc = check_table(&v, tables[i].table, tables[i].check);
+    db_close(v.db);
+    return rc;
+}

@@ -1,0 +1,318 @@
+/* record - see record.h. The octets of each record: version, fields in the order of the struct, checksum. */
+
+#include "lib/record.h"
+
+#include "lib/error.h"
+
+#include <assert.h>
+#include <xxhash.h>
+
+enum { NAME_BYTES_MAX = 255, TEXT_BYTES_MAX = 4096 };
+
+static const char *const kind_names[KIND_LIMIT] = {
+    [KIND_UNMATCHED] = "unmatched", [KIND_ARRIVED] = "arrived",           [KIND_BOUNCED] = "bounced",
+    [KIND_AUTOREPLY] = "autoreply", [KIND_CONFIRMATION] = "confirmation",
+};
+
+const char *
+message_kind_name(enum message_kind kind)
+{
+    assert((unsigned)kind < KIND_LIMIT);
+    return kind_names[kind];
+}
+
+uint64_t
+checksum(struct slice bytes)
+{
+    return XXH3_64bits(bytes.data, bytes.len);
+}
+
+/* Starts a record and returns the offset that it begins at, for record_end. */
+static size_t
+record_begin(struct buf *b)
+{
+    size_t at = b->len;
+
+    write_u8(b, RECORD_VERSION);
+    return at;
+}
+
+static void
+record_end(struct buf *b, size_t at)
+{
+    if (b->fault == MT_OK)
+        write_u64(b, checksum(slice_make(b->data + at, b->len - at)));
+}
+
+/* Checks the checksum and the version; the reader is left at the first field. */
+static int
+record_open(struct slice bytes, struct reader *r)
+{
+    struct slice covered;
+    uint8_t      version;
+
+    if (bytes.len < 1 + RECORD_SUM_BYTES)
+        return MT_EDAMAGED;
+    covered = slice_sub(bytes, 0, bytes.len - RECORD_SUM_BYTES);
+    if (checksum(covered) != get_u64(bytes.data + covered.len))
+        return MT_EDAMAGED;
+    reader_init(r, covered);
+    read_u8(r, &version);
+    if (version > RECORD_VERSION)
+        return MT_EVERSION;
+    return version == RECORD_VERSION ? MT_OK : MT_EDAMAGED;
+}
+
+static int
+record_close(const struct reader *r)
+{
+    return read_end(r) ? MT_OK : MT_EDAMAGED;
+}
+
+void
+mailbox_record_write(struct buf *b, const struct mailbox_record *m)
+{
+    size_t at = record_begin(b);
+
+    write_u32(b, m->id);
+    write_bytes(b, m->name);
+    write_bytes(b, m->domain);
+    write_u8(b, m->enabled);
+    write_u64(b, m->created_unix);
+    write_u32(b, m->next_folder_id);
+    write_u64(b, m->bytes);
+    write_u64(b, m->messages);
+    write_u64(b, m->last_arrival_us);
+    write_fixed(b, m->salt, sizeof(m->salt));
+    write_fixed(b, m->secret_hash, sizeof(m->secret_hash));
+    write_fixed(b, m->stored_key, sizeof(m->stored_key));
+    write_fixed(b, m->server_key, sizeof(m->server_key));
+    record_end(b, at);
+}
+
+int
+mailbox_record_read(struct slice bytes, struct mailbox_record *out)
+{
+    struct reader r;
+    int           rc = record_open(bytes, &r);
+
+    if (rc != MT_OK)
+        return rc;
+    read_u32(&r, &out->id);
+    read_bytes(&r, &out->name, MAILBOX_NAME_MAX);
+    read_bytes(&r, &out->domain, NAME_BYTES_MAX);
+    read_bool(&r, &out->enabled);
+    read_u64(&r, &out->created_unix);
+    read_u32(&r, &out->next_folder_id);
+    read_u64(&r, &out->bytes);
+    read_u64(&r, &out->messages);
+    read_u64(&r, &out->last_arrival_us);
+    read_fixed(&r, out->salt, sizeof(out->salt));
+    read_fixed(&r, out->secret_hash, sizeof(out->secret_hash));
+    read_fixed(&r, out->stored_key, sizeof(out->stored_key));
+    read_fixed(&r, out->server_key, sizeof(out->server_key));
+    return record_close(&r);
+}
+
+void
+folder_record_write(struct buf *b, const struct folder_record *f)
+{
+    size_t at = record_begin(b);
+
+    write_u32(b, f->mailbox_id);
+    write_u32(b, f->id);
+    write_bytes(b, f->name);
+    write_u32(b, f->uidvalidity);
+    write_u32(b, f->uidnext);
+    write_u64(b, f->modseq);
+    write_u64(b, f->messages);
+    write_u64(b, f->bytes);
+    record_end(b, at);
+}
+
+int
+folder_record_read(struct slice bytes, struct folder_record *out)
+{
+    struct reader r;
+    int           rc = record_open(bytes, &r);
+
+    if (rc != MT_OK)
+        return rc;
+    read_u32(&r, &out->mailbox_id);
+    read_u32(&r, &out->id);
+    read_bytes(&r, &out->name, NAME_BYTES_MAX);
+    read_u32(&r, &out->uidvalidity);
+    read_u32(&r, &out->uidnext);
+    read_u64(&r, &out->modseq);
+    read_u64(&r, &out->messages);
+    read_u64(&r, &out->bytes);
+    return record_close(&r);
+}
+
+void
+entry_write(struct buf *b, const struct entry *e)
+{
+    write_u64(b, e->message_id);
+    write_u64(b, e->modseq);
+    write_u32(b, e->flags);
+    write_fixed(b, e->keywords.data, e->keywords.len);
+}
+
+int
+entry_read(struct slice bytes, struct entry *out)
+{
+    struct reader r;
+
+    reader_init(&r, bytes);
+    read_u64(&r, &out->message_id);
+    read_u64(&r, &out->modseq);
+    read_u32(&r, &out->flags);
+    out->keywords = r.rest;
+    return read_ok(&r) && r.rest.len <= ENTRY_KEYWORDS_BYTES ? MT_OK : MT_EDAMAGED;
+}
+
+void
+message_record_write(struct buf *b, const struct message_record *m)
+{
+    size_t at = record_begin(b);
+
+    write_u32(b, m->mailbox_id);
+    write_u32(b, m->folder_id);
+    write_u32(b, m->uid);
+    write_u64(b, m->body_id);
+    write_u8(b, m->body_shared);
+    write_u64(b, m->body_bytes);
+    write_u64(b, m->body_sum);
+    write_u64(b, m->received_us);
+    write_u64(b, m->committed_us);
+    write_u8(b, (uint8_t)m->kind);
+    session_facts_write(b, &m->session);
+    write_bytes(b, m->reverse_path);
+    write_bytes(b, m->recipient);
+    write_bytes(b, m->head);
+    parsed_write(b, &m->parsed);
+    record_end(b, at);
+}
+
+int
+message_record_read(struct slice bytes, struct message_record *out)
+{
+    struct reader r;
+    uint8_t       kind;
+    int           rc = record_open(bytes, &r);
+
+    if (rc != MT_OK)
+        return rc;
+    read_u32(&r, &out->mailbox_id);
+    read_u32(&r, &out->folder_id);
+    read_u32(&r, &out->uid);
+    read_u64(&r, &out->body_id);
+    read_bool(&r, &out->body_shared);
+    read_u64(&r, &out->body_bytes);
+    read_u64(&r, &out->body_sum);
+    read_u64(&r, &out->received_us);
+    read_u64(&r, &out->committed_us);
+    read_u8(&r, &kind);
+    if (kind >= KIND_LIMIT)
+        read_fail(&r);
+    out->kind = (enum message_kind)kind;
+    session_facts_read(&r, &out->session);
+    read_bytes(&r, &out->reverse_path, TEXT_BYTES_MAX);
+    read_bytes(&r, &out->recipient, TEXT_BYTES_MAX);
+    read_bytes(&r, &out->head, MESSAGE_HEAD_BYTES);
+    parsed_read(&r, &out->parsed, out->tokens, MESSAGE_TOKENS_MAX);
+    return record_close(&r);
+}
+
+static void
+arrival_write(struct buf *b, const struct arrival *a)
+{
+    write_u64(b, a->message_id);
+    write_u64(b, a->received_us);
+    write_u64(b, a->committed_us);
+    write_u64(b, a->size_bytes);
+    write_u8(b, (uint8_t)a->kind);
+    write_u32(b, a->found_in);
+    write_string(b, a->client);
+}
+
+static void
+arrival_read(struct reader *r, struct arrival *out)
+{
+    uint8_t kind;
+
+    read_u64(r, &out->message_id);
+    read_u64(r, &out->received_us);
+    read_u64(r, &out->committed_us);
+    read_u64(r, &out->size_bytes);
+    read_u8(r, &kind);
+    if (kind >= KIND_LIMIT)
+        read_fail(r);
+    out->kind = (enum message_kind)kind;
+    read_u32(r, &out->found_in);
+    read_string(r, out->client, sizeof(out->client));
+}
+
+void
+token_record_write(struct buf *b, const struct token_record *t)
+{
+    size_t at = record_begin(b);
+
+    assert(t->kept <= TOKEN_ARRIVALS_MAX && t->kept <= t->arrival_count);
+    write_u32(b, t->mailbox_id);
+    write_u64(b, t->minted_us);
+    write_u64(b, t->deadline_unix);
+    write_u32(b, t->arrival_count);
+    write_u32(b, t->kept);
+    for (uint32_t i = 0; i < t->kept; i++)
+        arrival_write(b, &t->arrivals[i]);
+    record_end(b, at);
+}
+
+int
+token_record_read(struct slice bytes, struct token_record *out)
+{
+    enum { ARRIVAL_MIN_BYTES = 41 };
+    struct reader r;
+    int           rc = record_open(bytes, &r);
+
+    if (rc != MT_OK)
+        return rc;
+    read_u32(&r, &out->mailbox_id);
+    read_u64(&r, &out->minted_us);
+    read_u64(&r, &out->deadline_unix);
+    read_u32(&r, &out->arrival_count);
+    read_count(&r, &out->kept, TOKEN_ARRIVALS_MAX, ARRIVAL_MIN_BYTES);
+    if (out->kept > out->arrival_count)
+        read_fail(&r);
+    for (uint32_t i = 0; i < out->kept; i++)
+        arrival_read(&r, &out->arrivals[i]);
+    return record_close(&r);
+}
+
+void
+api_key_record_write(struct buf *b, const struct api_key_record *k)
+{
+    size_t at = record_begin(b);
+
+    write_bytes(b, k->name);
+    write_u32(b, k->mailbox_id);
+    write_u64(b, k->created_unix);
+    write_fixed(b, k->hash, sizeof(k->hash));
+    record_end(b, at);
+}
+
+int
+api_key_record_read(struct slice bytes, struct api_key_record *out)
+{
+    struct reader r;
+    int           rc = record_open(bytes, &r);
+
+    if (rc != MT_OK)
+        return rc;
+    read_bytes(&r, &out->name, NAME_BYTES_MAX);
+    read_u32(&r, &out->mailbox_id);
+    read_u64(&r, &out->created_unix);
+    read_fixed(&r, out->hash, sizeof(out->hash));
+    return record_close(&r);
+}

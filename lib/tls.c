@@ -1,0 +1,257 @@
+#include "lib/tls.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* CBC with SHA-2 stays for mail servers on old Windows, which know no GCM with RSA certificates. */
+#define CIPHERS_TLS12 "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!SHA1:!aNULL"
+#define GROUPS        "X25519:P-256:P-384"
+
+enum { SELF_SIGNED_DAYS = 3650, COMMON_NAME_MAX = 64 };
+
+/* ---- Opening ------------------------------------------------------------------------------------------------------ */
+
+/* What OpenSSL says first is the cause, in its own terms; wanted says what should be there. Empties its queue. */
+static void
+log_openssl(const char *event, const char *file, const char *wanted)
+{
+    unsigned long err = ERR_get_error();
+    const char   *reason = ERR_reason_error_string(err);
+
+    log_error("event=%s file=\"%s\" reason=\"%s\" wanted=\"%s\"", event, LOG_TEXT(slice_of(file)),
+              reason != NULL ? reason : "OpenSSL gives none", wanted);
+    ERR_clear_error();
+}
+
+/* OpenSSL's own message for a file that cannot be opened does not tell absent from denied. */
+static int
+check_readable(const char *file)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
+
+    if (fd >= 0) {
+        close(fd);
+        return MT_OK;
+    }
+    rc = mt_from_errno(errno);
+    log_error("event=tls-file file=\"%s\" reason=\"%s\"", LOG_TEXT(slice_of(file)), strerror(errno));
+    return rc;
+}
+
+/* A key that wants a passphrase is an error: nobody is there to type it. */
+static int
+no_passphrase(char *buf, int size, int writing, void *arg)
+{
+    (void)buf;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return 0;
+}
+
+static SSL_CTX *
+context_new(void)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+    if (ctx == NULL)
+        return NULL;
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                             SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* A checker comes every few minutes: keeping sessions would cost more memory than handshakes cost time. */
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 || SSL_CTX_set_num_tickets(ctx, 0) != 1 ||
+        SSL_CTX_set_cipher_list(ctx, CIPHERS_TLS12) != 1 || SSL_CTX_set1_groups_list(ctx, GROUPS) != 1) {
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    return ctx;
+}
+
+int
+tls_server_open(const char *certificate_file, const char *key_file, SSL_CTX **out)
+{
+    SSL_CTX *ctx;
+    int      rc;
+
+    if ((rc = check_readable(certificate_file)) != MT_OK || (rc = check_readable(key_file)) != MT_OK)
+        return rc;
+    ERR_clear_error();
+    if ((ctx = context_new()) == NULL) {
+        log_openssl("tls-context", "", "a context");
+        return MT_ENOMEM;
+    }
+    if (SSL_CTX_use_certificate_chain_file(ctx, certificate_file) != 1) {
+        log_openssl("tls-certificate", certificate_file, "the certificate and its chain in PEM, the own one first");
+    } else if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1) {
+        log_openssl("tls-key", key_file, "the certificate's private key in PEM, without a passphrase");
+    } else {
+        *out = ctx;
+        return MT_OK;
+    }
+    SSL_CTX_free(ctx);
+    return MT_EINVALID;
+}
+
+int64_t
+tls_expires_unix(const SSL_CTX *ctx)
+{
+    const X509 *certificate = SSL_CTX_get0_certificate(ctx);
+    struct tm   tm;
+
+    if (certificate == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
+        return 0;
+    return timegm(&tm);
+}
+
+const char *
+tls_version(const SSL *ssl)
+{
+    return SSL_get_version(ssl);
+}
+
+const char *
+tls_cipher(const SSL *ssl)
+{
+    const char *name = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
+
+    return name != NULL ? name : "";
+}
+
+/* ---- A certificate of one's own ------------------------------------------------------------------------------------ */
+
+/* "DNS:a,DNS:b"; NULL when out of memory. */
+static char *
+alternative_names(const char *const *names, unsigned count)
+{
+    char  *text = NULL;
+    size_t size = 0;
+    FILE  *f = open_memstream(&text, &size);
+
+    if (f == NULL)
+        return NULL;
+    for (unsigned i = 0; i < count; i++)
+        fprintf(f, "%sDNS:%s", i > 0 ? "," : "", names[i]);
+    if (fclose(f) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static bool
+add_extension(X509 *certificate, int nid, const char *value)
+{
+    X509V3_CTX      ctx;
+    X509_EXTENSION *extension;
+    bool            ok;
+
+    X509V3_set_ctx_nodb(&ctx);
+    X509V3_set_ctx(&ctx, certificate, certificate, NULL, NULL, 0);
+    extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+    ok = extension != NULL && X509_add_ext(certificate, extension, -1) == 1;
+    X509_EXTENSION_free(extension);
+    return ok;
+}
+
+static bool
+set_serial(X509 *certificate)
+{
+    unsigned char random[16];
+    BIGNUM       *number;
+    bool          ok;
+
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        return false;
+    random[0] &= 0x7f;      /* RFC 5280 4.1.2.2: positive */
+    number = BN_bin2bn(random, sizeof(random), NULL);
+    ok = number != NULL && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != NULL;
+    BN_free(number);
+    return ok;
+}
+
+static bool
+fill_certificate(X509 *certificate, EVP_PKEY *key, const char *const *names, unsigned name_count)
+{
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    char      *alternatives = alternative_names(names, name_count);
+    bool       ok;
+
+    ok = alternatives != NULL && X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
+         X509_gmtime_adj(X509_getm_notBefore(certificate), -86400) != NULL &&
+         X509_time_adj_ex(X509_getm_notAfter(certificate), SELF_SIGNED_DAYS, 0, NULL) != NULL &&
+         X509_set_pubkey(certificate, key) == 1;
+    if (ok && strlen(names[0]) <= COMMON_NAME_MAX)
+        ok = X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)names[0], -1, -1, 0) == 1;
+    ok = ok && X509_set_issuer_name(certificate, subject) == 1 &&
+         add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE") &&
+         add_extension(certificate, NID_key_usage, "critical,digitalSignature") &&
+         add_extension(certificate, NID_ext_key_usage, "serverAuth") &&
+         add_extension(certificate, NID_subject_alt_name, alternatives) && X509_sign(certificate, key, EVP_sha256()) != 0;
+    free(alternatives);
+    return ok;
+}
+
+/* Appears whole or not at all: written beside, synced, renamed. Exactly one of the two is given. */
+static int
+write_pem(const char *file, mode_t mode, X509 *certificate, EVP_PKEY *key)
+{
+    char *temporary;
+    FILE *f = NULL;
+    int   fd, err;
+    bool  ok;
+
+    if (asprintf(&temporary, "%s.new", file) < 0)
+        return MT_ENOMEM;
+    unlink(temporary);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    ok = fd >= 0 && fchmod(fd, mode) == 0 && (f = fdopen(fd, "w")) != NULL &&
+         (certificate != NULL ? PEM_write_X509(f, certificate) : PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL)) == 1 &&
+         fflush(f) == 0 && fsync(fd) == 0;
+    err = errno;
+    if (f != NULL)
+        fclose(f);
+    else if (fd >= 0)
+        close(fd);
+    if (ok && rename(temporary, file) != 0) {
+        err = errno;
+        ok = false;
+    }
+    if (!ok) {
+        log_error("event=tls-write file=\"%s\" reason=\"%s\"", LOG_TEXT(slice_of(file)), strerror(err));
+        unlink(temporary);
+    }
+    free(temporary);
+    return ok ? MT_OK : mt_from_errno(err);
+}
+
+int
+tls_self_sign(const char *certificate_file, const char *key_file, const char *const *names, unsigned name_count)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509     *certificate = X509_new();
+    int       rc = MT_ENOMEM;
+
+    if (key == NULL || certificate == NULL || !fill_certificate(certificate, key, names, name_count))
+        log_openssl("tls-self-sign", certificate_file, "a new certificate");
+    else if ((rc = write_pem(key_file, 0600, NULL, key)) == MT_OK)
+        rc = write_pem(certificate_file, 0644, certificate, NULL);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return rc;
+}

@@ -1,0 +1,95 @@
+#ifndef LOOKUP_CONNECTION_H
+#define LOOKUP_CONNECTION_H
+/*
+ * connection - what http.c (accepting, limits, time) and reply.c (answers) share about one client; nobody else includes this.
+ *
+ * Life:  fresh ──adopt──▶ reading ──handler──▶ replying ──all sent──▶ reading …
+ *                                     └─hold──▶ held ────reply_…──▶ replying
+ * From each state evhttp may end the connection, which calls connection_closed(): the struct is then unlinked and freed at the
+ * end of the turn, so that whoever is still on the stack finds it, marked as closed.
+ */
+
+#include "lookup/http.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <sys/queue.h>
+
+enum connection_state { CONNECTION_FRESH, CONNECTION_READING, CONNECTION_HELD, CONNECTION_REPLYING, CONNECTION_CLOSED };
+
+/* The request under way; there is at most one, since evhttp reads the next only after the reply to the last was sent. */
+struct exchange {
+    struct connection     *connection;  /* that it is part of */
+    struct evhttp_request *req;         /* evhttp's; ours to free once it has lost its connection */
+    enum http_method       method;
+    unsigned               status;      /* replied; 0 before */
+    exchange_gone_fn      *gone;        /* NULL: not held */
+    exchange_drained_fn   *drained;
+    void                  *owner;
+    uint64_t               begun_us;
+    struct slice           path;        /* for the log */
+};
+
+struct connection {
+    TAILQ_ENTRY(connection)   link;     /* in http.connections, or http.dead */
+    TAILQ_ENTRY(connection)   fresh;    /* in http.fresh */
+    struct http              *http;
+    struct bufferevent       *bev;      /* evhttp's; our own reference to it while fresh */
+    struct evhttp_connection *evcon;    /* NULL while fresh and once closed */
+    enum connection_state     state;
+    bool                      tls;
+    bool                      doomed;       /* over a limit: ends in this turn */
+    size_t                    buffered;     /* octets in its input, as counted in http.buffered */
+    size_t                    unsent;       /* octets in its output when last looked at */
+    uint64_t                  since_us;     /* of the state, of the first octet of a request, or of the last progress in sending */
+    bool                      begun;        /* a request has begun to come in */
+    bool                      narrow;       /* its input has the bound of a held request */
+    struct exchange           exchange;
+};
+
+TAILQ_HEAD(connection_list, connection);
+
+struct http_listener {
+    struct evhttp              *evhttp;
+    struct evhttp_bound_socket *bound;      /* evhttp's; closes the socket */
+    struct evconnlistener      *accept;     /* part of it */
+};
+
+struct http {
+    struct event_base        *base;
+    const struct config      *config;
+    SSL_CTX                  *tls_context;
+    struct evhttp            *plain, *secure;
+    http_handler_fn          *handler;
+    void                     *handler_arg;
+    struct connection_list    connections, fresh, dead;
+    unsigned                  count;            /* in connections */
+    unsigned                  limit;
+    size_t                    buffered;         /* octets of requests, in all inputs */
+    struct connection       **by_fd;
+    size_t                    by_fd_size;
+    struct event             *adopt;            /* end of turn: adopts the fresh, ends the doomed, frees the dead */
+    struct event             *tick;             /* each second: time limits */
+    struct http_listener      listeners[HTTP_LISTENERS_MAX];
+    unsigned                  listener_count;
+    bool                      paused;           /* at the limit: not accepting */
+    bool                      draining;
+    http_empty_fn            *on_empty;         /* once draining; NULL after its call */
+    void                     *on_empty_arg;
+    bool                      doomed;           /* at least one connection is */
+    char                      date[40];         /* of the header field, for the second date_unix */
+    int64_t                   date_unix;
+};
+
+/* Microseconds since 1970, as of this turn of the loop. */
+uint64_t http_now_us(const struct http *h);
+
+/* A reply begins: from now on it is the client that we wait for. */
+void connection_replying(struct connection *c);
+
+/* Ends the connection at the end of this turn. */
+void connection_doom(struct connection *c);
+
+#endif

@@ -1,0 +1,228 @@
+#include "mailtestd/state.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/sandbox.h"
+#include "lib/tls.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { CERTIFICATE_NAMES_MAX = 50 };    /* each makes every handshake longer */
+
+static int
+fail(struct state_error *error, const char *what, const char *path, int err)
+{
+    static const struct {
+        int err, rc, exit_code;
+    } kinds[] = {
+        { EACCES, MT_EDENIED, EX_NOPERM }, { EPERM, MT_EDENIED, EX_NOPERM },  { EROFS, MT_EIO, EX_CANTCREAT },
+        { ENOENT, MT_EIO, EX_CANTCREAT },  { ENOTDIR, MT_EIO, EX_CANTCREAT }, { ENOSPC, MT_EIO, EX_CANTCREAT },
+    };
+
+    snprintf(error->text, sizeof(error->text), "%s %s: %s", what, path, strerror(err));
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        if (kinds[i].err == err) {
+            error->exit_code = kinds[i].exit_code;
+            return kinds[i].rc;
+        }
+    }
+    error->exit_code = EX_OSERR;
+    return MT_EIO;
+}
+
+/* ---- Owner ------------------------------------------------------------------------------------------------------------ */
+
+/* By number where it has no name, as chown takes it. */
+static const char *
+user_name(unsigned uid, char *out, size_t size)
+{
+    const struct passwd *pw = getpwuid(uid);
+
+    if (pw != NULL)
+        snprintf(out, size, "%s", pw->pw_name);
+    else
+        snprintf(out, size, "%u", uid);
+    return out;
+}
+
+/*
+ * Gives one file or folder of root's to the user of store. It is opened first and changed by its descriptor: whoever may write to the
+ * folder cannot make root give away another file. A file with a second name stays as it is for the same reason.
+ */
+static void
+give_one(int dir, const char *name, unsigned uid, unsigned gid)
+{
+    struct stat st;
+    int         fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && st.st_uid == 0 && (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1)) &&
+        fchownat(fd, "", uid, gid, AT_EMPTY_PATH) != 0)
+        log_warning("event=state-owner file=\"%s\" reason=\"%s\"", LOG_TEXT(slice_of(name)), strerror(errno));
+    close(fd);
+}
+
+static void
+give_entries(int parent, const char *name, unsigned uid, unsigned gid, bool with_folders)
+{
+    int            fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR           *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
+
+    if (dir == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        give_one(dirfd(dir), entry->d_name, uid, gid);
+        if (with_folders)
+            give_entries(dirfd(dir), entry->d_name, uid, gid, false);   /* one level: state_dir/tls, state_dir/db */
+    }
+    closedir(dir);
+}
+
+static int
+give_to_store(const struct config *config, int dir, struct state_error *error)
+{
+    struct stat st;
+    unsigned    uid, gid;
+    char        owner[80], wanted[80];
+
+    if (geteuid() != 0)
+        return MT_OK;
+    if (sandbox_user(ROLE_STORE, config, &uid, &gid) != MT_OK) {
+        error->text[0] = '\0';      /* said already */
+        error->exit_code = EX_NOUSER;
+        return MT_ENOTFOUND;
+    }
+    if (uid == 0) {
+        log_warning("event=running-as-root reason=\"state_dir belongs to root and processes.user is empty, so no role changes its user\"");
+        return MT_OK;
+    }
+    if (fstat(dir, &st) != 0)
+        return fail(error, "cannot look at state_dir", config->state_dir, errno);
+    if (st.st_uid != 0 && st.st_uid != uid) {
+        user_name(st.st_uid, owner, sizeof(owner));
+        user_name(uid, wanted, sizeof(wanted));
+        snprintf(error->text, sizeof(error->text), "state_dir %s belongs to user %s, and store runs as %s: \"chown -R %s %s\", or set "
+                 "processes.user", config->state_dir, owner, wanted, wanted, config->state_dir);
+        error->exit_code = EX_NOPERM;
+        return MT_EDENIED;
+    }
+    if (st.st_uid == 0 && fchown(dir, uid, gid) != 0)
+        return fail(error, "cannot give to the user of store state_dir", config->state_dir, errno);
+    give_entries(dir, ".", uid, gid, true);
+    return MT_OK;
+}
+
+/* ---- Certificate -------------------------------------------------------------------------------------------------------- */
+
+/* The folder that a file is in, where it is missing. */
+static int
+make_folder(const char *file, struct state_error *error)
+{
+    const char *slash = strrchr(file, '/');
+    char       *folder;
+    int         rc = MT_OK;
+
+    if (slash == NULL || slash == file)
+        return MT_OK;
+    if ((folder = strndup(file, (size_t)(slash - file))) == NULL)
+        return fail(error, "cannot make the folder of", file, ENOMEM);
+    if (mkdir(folder, 0750) != 0 && errno != EEXIST)
+        rc = fail(error, "cannot make the folder", folder, errno);
+    free(folder);
+    return rc;
+}
+
+static int
+make_certificate(const struct config *config, struct state_error *error)
+{
+    const char *certificate = config->tls.certificate, *key = config->tls.key;
+    const char *names[CERTIFICATE_NAMES_MAX];
+    unsigned    count = 0;
+    bool        has_certificate = access(certificate, F_OK) == 0, has_key = access(key, F_OK) == 0;
+    int         rc;
+
+    if (!config->tls.self_signed || (has_certificate && has_key))
+        return MT_OK;
+    if (has_certificate || has_key) {
+        snprintf(error->text, sizeof(error->text), "tls.self_signed: %s is there and %s is not: remove the one or bring the other",
+                 has_certificate ? certificate : key, has_certificate ? key : certificate);
+        error->exit_code = EX_NOINPUT;
+        return MT_ENOTFOUND;
+    }
+    if ((rc = make_folder(certificate, error)) != MT_OK || (rc = make_folder(key, error)) != MT_OK)
+        return rc;
+    names[count++] = config->hostname;
+    for (unsigned i = 0; i < config->domains.count && count < COUNT(names); i++)
+        if (strcmp(config->domains.items[i], config->hostname) != 0)
+            names[count++] = config->domains.items[i];
+    if ((rc = tls_self_sign(certificate, key, names, count)) != MT_OK) {
+        error->text[0] = '\0';      /* said already */
+        error->exit_code = rc == MT_EDENIED ? EX_NOPERM : EX_CANTCREAT;
+        return rc;
+    }
+    log_info("event=certificate-made file=\"%s\" name=%s", LOG_TEXT(slice_of(certificate)), config->hostname);
+    return MT_OK;
+}
+
+/* Who may not is told who may. */
+static int
+fail_folder(struct state_error *error, const char *what, const char *path, int err)
+{
+    int         rc = fail(error, what, path, err);
+    size_t      len = strlen(error->text);
+    struct stat st;
+    char        owner[80];
+
+    if (rc == MT_EDENIED && stat(path, &st) == 0)
+        snprintf(error->text + len, sizeof(error->text) - len, " (it belongs to user %s)", user_name(st.st_uid, owner, sizeof(owner)));
+    return rc;
+}
+
+/* ---- Folder ----------------------------------------------------------------------------------------------------------- */
+
+int
+state_open(const struct config *config, int *lock, struct state_error *error)
+{
+    const char *path = config->state_dir;
+    int         fd, rc;
+
+    if (mkdir(path, 0750) != 0 && errno != EEXIST)
+        return fail(error, "cannot make state_dir", path, errno);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_folder(error, "cannot open state_dir", path, errno);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) {
+            snprintf(error->text, sizeof(error->text), "state_dir %s is in use by another instance of this service", path);
+            error->exit_code = EX_TEMPFAIL;
+            rc = MT_EBUSY;
+        } else {
+            rc = fail(error, "cannot lock state_dir", path, errno);
+        }
+    } else if (access(path, W_OK | X_OK) != 0) {
+        rc = fail_folder(error, "cannot write to state_dir", path, errno);
+    } else if ((rc = make_certificate(config, error)) == MT_OK) {
+        rc = give_to_store(config, fd, error);
+    }
+    if (rc == MT_OK)
+        *lock = fd;
+    else
+        close(fd);
+    return rc;
+}

@@ -1,0 +1,178 @@
+/*
+ * listen - accepts the clients of this process from the listening sockets that were handed over.
+ */
+#include "smtpd/smtpd.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Pause where no descriptor or no memory is free: the sessions under way give some back. */
+static const struct timeval accept_pause = { .tv_sec = 0, .tv_usec = 200 * 1000 };
+
+/* For store to tell the mailboxes behind a start, which takes it milliseconds; without them a recipient gets a 451. */
+static const struct timeval list_pause = { .tv_sec = 5 };
+
+struct listening {
+    struct smtpd               *smtpd;
+    const struct role_listener *listener;
+    struct event               *event;
+};
+
+/* An IPv4 client of a socket that listens on IPv6 is shown as what it is. */
+static void
+client_text(const struct sockaddr_storage *from, char *to, size_t size)
+{
+    const struct sockaddr_in  *ip4 = (const void *)from;
+    const struct sockaddr_in6 *ip6 = (const void *)from;
+
+    slice_copy(to, size, slice_of("unix"));
+    if (from->ss_family == AF_INET)
+        inet_ntop(AF_INET, &ip4->sin_addr, to, (socklen_t)size);
+    else if (from->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ip6->sin6_addr))
+        inet_ntop(AF_INET, ip6->sin6_addr.s6_addr + 12, to, (socklen_t)size);
+    else if (from->ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &ip6->sin6_addr, to, (socklen_t)size);
+}
+
+static void
+turn_away(struct smtpd *smtpd, int fd, const char *client)
+{
+    struct buf out;
+
+    buf_init(&out, 1024);
+    reply_append(&out, REPLY_BUSY, slice_of(smtpd->config->hostname));
+    /* It fits into the socket's empty buffer, or it is lost: nobody waits for this client. */
+    if (send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        shutdown(fd, SHUT_WR);
+    close(fd);
+    buf_fini(&out);
+    log_info("event=session-refused client=%s reason=\"sessions_max %u is reached\"", client, smtpd->config->smtp.sessions_max);
+}
+
+static bool
+is_lack(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+static void
+stop_for(struct smtpd *smtpd, const struct timeval *pause)
+{
+    for (unsigned i = 0; i < smtpd->role->listener_count; i++)
+        if (smtpd->listening[i].event != NULL)
+            event_del(smtpd->listening[i].event);
+    evtimer_add(smtpd->accept_again, pause);
+}
+
+static void
+pause_accepting(struct smtpd *smtpd, int err)
+{
+    log_warning("event=accept-paused reason=\"%s\" sessions=%u", strerror(err), smtpd->session_count);
+    stop_for(smtpd, &accept_pause);
+}
+
+static void
+on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct smtpd *smtpd = arg;
+
+    (void)fd;
+    (void)what;
+    for (unsigned i = 0; smtpd->listening != NULL && i < smtpd->role->listener_count; i++)
+        event_add(smtpd->listening[i].event, NULL);
+}
+
+/*
+ * One client a turn: sessions under way get their turn, too, and nobody asks for the end of a queue that mostly holds one. In a
+ * storm of clients a turn is as short as the sessions under way are few, so that the queue is emptied fast.
+ */
+static void
+on_accept(evutil_socket_t fd, short what, void *arg)
+{
+    const struct listening *l = arg;
+    struct smtpd           *smtpd = l->smtpd;
+    struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+    socklen_t               len = sizeof(from);
+    char                    client[INET6_ADDRSTRLEN];
+    int                     accepted = accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)what;
+    if (accepted == -1) {
+        if (is_lack(errno))
+            pause_accepting(smtpd, errno);
+        return;     /* another process took it, or the client has gone already */
+    }
+    client_text(&from, client, sizeof(client));
+    if (smtpd->session_count >= smtpd->config->smtp.sessions_max)
+        turn_away(smtpd, accepted, client);
+    else
+        session_open(smtpd, accepted, client, l->listener->kind == LISTEN_LMTP);
+}
+
+/* Accepted sockets inherit this: a reply must not wait for the acknowledgement of the one before it. */
+static void
+set_no_delay(int fd)
+{
+    int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* not for Unix sockets, and they need none */
+}
+
+int
+listen_start(struct smtpd *smtpd)
+{
+    struct role_context *role = smtpd->role;
+
+    smtpd->accept_again = evtimer_new(role->base, on_accept_again, smtpd);
+    smtpd->listening = calloc(role->listener_count + 1, sizeof(struct listening));
+    if (smtpd->accept_again == NULL || smtpd->listening == NULL)
+        return MT_ENOMEM;
+    for (unsigned i = 0; i < role->listener_count; i++) {
+        struct listening *l = &smtpd->listening[i];
+
+        *l = (struct listening){ .smtpd = smtpd, .listener = &role->listeners[i] };
+        evutil_make_socket_nonblocking(l->listener->fd);
+        set_no_delay(l->listener->fd);
+        l->event = event_new(role->base, l->listener->fd, EV_READ | EV_PERSIST, on_accept, l);
+        if (l->event == NULL || event_add(l->event, NULL) != 0)
+            return MT_ENOMEM;
+    }
+    return MT_OK;
+}
+
+void
+listen_wait(struct smtpd *smtpd)
+{
+    if (smtpd->listening != NULL)
+        stop_for(smtpd, &list_pause);
+}
+
+void
+listen_go_on(struct smtpd *smtpd)
+{
+    if (smtpd->accept_again == NULL || !evtimer_pending(smtpd->accept_again, NULL))
+        return;
+    evtimer_del(smtpd->accept_again);
+    on_accept_again(-1, EV_TIMEOUT, smtpd);
+}
+
+void
+listen_stop(struct smtpd *smtpd)
+{
+    for (unsigned i = 0; smtpd->listening != NULL && i < smtpd->role->listener_count; i++)
+        if (smtpd->listening[i].event != NULL)
+            event_free(smtpd->listening[i].event);
+    if (smtpd->accept_again != NULL)
+        event_free(smtpd->accept_again);
+    free(smtpd->listening);
+    smtpd->listening = NULL;
+    smtpd->accept_again = NULL;
+}

@@ -1,0 +1,344 @@
+#include "store/incoming.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/metrics.h"
+#include "store/expire.h"
+#include "store/message.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct incoming {
+    struct batch_op  op;
+    struct store    *store;
+    incoming_done_fn *done;
+    void            *arg;
+    struct delivery  d;             /* borrows from bytes */
+    struct slice     body;          /* inline or mapped */
+    void            *map;           /* NULL: inline */
+    uint64_t         body_sum;
+    uint64_t         first_id;
+    char             bytes[];       /* the message's fields */
+};
+
+/* One recipient's mailbox, and what the message is to it. */
+struct target {
+    struct tx_mailbox *mailbox;
+    struct tx_folder  *folder;
+    enum message_kind  kind;
+    uint32_t           token_count;
+    struct candidate   tokens[MESSAGE_TOKENS_MAX];
+};
+
+/* Text that goes into a header field: one line, no NUL. */
+static bool
+is_one_line(struct slice s)
+{
+    return slice_find(s, '\r') == s.len && slice_find(s, '\n') == s.len && slice_find(s, '\0') == s.len;
+}
+
+/* Whole header fields: each line ends with CRLF, and none is empty, for that would end the header. */
+static bool
+is_header(struct slice s)
+{
+    while (s.len > 0) {
+        size_t end = slice_find(s, '\r');
+
+        if (end == 0 || end + 1 >= s.len || s.data[end + 1] != '\n' || !is_one_line(slice_sub(s, 0, end)))
+            return false;
+        s = slice_sub(s, end + 2, s.len);
+    }
+    return true;
+}
+
+static bool
+offsets_fit(const struct delivery *d)
+{
+    struct reader r;
+    struct part   part;
+
+    reader_init(&r, d->parsed.parts);
+    while (part_next(&r, &part))
+        if (part.end_at > d->size_bytes)
+            return false;
+    return true;
+}
+
+static bool
+is_well_formed(const struct delivery *d)
+{
+    if (!is_one_line(d->reverse_path) || !is_header(d->trace) || !offsets_fit(d))
+        return false;
+    for (uint32_t i = 0; i < d->recipient_count; i++)
+        if (!is_one_line(d->recipients[i].address))
+            return false;
+    return true;
+}
+
+/*
+ * A body in a memfd: sealed, so that it can neither change under the checksum nor shrink under the mapping, which would kill
+ * the process.
+ */
+static int
+map_body(struct incoming *o, int fd)
+{
+    const int   seals = F_SEAL_WRITE | F_SEAL_SHRINK;
+    struct stat st;
+    void       *map;
+
+    if (fd == -1 || (fcntl(fd, F_GET_SEALS) & seals) != seals || fstat(fd, &st) != 0 || (uint64_t)st.st_size != o->d.size_bytes)
+        return MT_EPROTO;
+    map = mmap(NULL, (size_t)o->d.size_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (map == MAP_FAILED)
+        return MT_ENOMEM;
+    o->map = map;
+    o->body = slice_make(map, (size_t)o->d.size_bytes);
+    return MT_OK;
+}
+
+static void
+free_op(struct incoming *o)
+{
+    if (o->map != NULL)
+        munmap(o->map, o->body.len);
+    delivery_fini(&o->d);
+    free(o);
+}
+
+static unsigned
+genuine_tokens(struct store *s, const struct delivery *d, const struct tx_mailbox *m, uint64_t now_us, struct target *t)
+{
+    uint64_t latest_unix = now_us / 1000000 + INCOMING_FUTURE_MAX_S;
+    uint32_t checks_max = INCOMING_CHECKS_MAX / d->recipient_count / keys_count(s->keys);
+    char     address[MAILBOX_ADDRESS_MAX + 1];
+
+    mailbox_address(&m->record, address);
+    keys_select(s->keys, slice_of(address));
+    for (uint32_t i = 0; i < d->parsed.candidate_count && i < checks_max && t->token_count < MESSAGE_TOKENS_MAX; i++) {
+        const struct candidate *c = &d->parsed.candidates[i];
+
+        if (token_issued_unix(&c->token) <= latest_unix && keys_is_genuine(s->keys, &c->token))
+            t->tokens[t->token_count++] = *c;
+    }
+    return t->token_count;
+}
+
+static enum message_kind
+kind_of(const struct delivery *d, const struct target *t)
+{
+    if (t->token_count == 0)
+        return KIND_UNMATCHED;
+    if ((d->parsed.traits & TRAIT_DELIVERY_REPORT) != 0)
+        return KIND_BOUNCED;
+    if ((d->parsed.traits & TRAIT_AUTO_REPLIED) != 0)
+        return KIND_AUTOREPLY;
+    return KIND_ARRIVED;
+}
+
+/* Everything that may refuse the message, before the first write. */
+static int
+prepare(struct incoming *o, struct tx *tx, uint32_t i, struct target *t)
+{
+    struct store         *s = o->store;
+    const struct catalog_mailbox *known = catalog_find(s->catalog, o->d.recipients[i].mailbox);
+    int                   rc;
+
+    if (known == NULL)
+        return MT_ENOTFOUND;
+    rc = tx_mailbox(tx, known->id, &t->mailbox);
+    if (rc != MT_OK)
+        return rc;
+    if (!t->mailbox->record.enabled)
+        return MT_EDISABLED;
+    if (t->mailbox->record.bytes + o->d.size_bytes > s->config->quota.mailbox_bytes)
+        return MT_EQUOTA;
+    genuine_tokens(s, &o->d, t->mailbox, tx_now_us(tx), t);
+    t->kind = kind_of(&o->d, t);
+    rc = tx_folder(tx, t->mailbox, t->token_count > 0 ? FOLDER_INBOX : FOLDER_UNMATCHED, &t->folder);
+    if (rc == MT_OK && t->folder->record.uidnext == UINT32_MAX)
+        rc = MT_EFULL;
+    return rc == MT_ENOTFOUND ? MT_EDAMAGED : rc;
+}
+
+static void
+write_head(struct buf *b, const struct delivery *d, uint32_t i, const struct tx_mailbox *m)
+{
+    struct slice address = d->recipients[i].address;
+
+    buf_append_string(b, "Return-Path: <");
+    buf_append_slice(b, d->reverse_path);
+    buf_append_string(b, ">\r\nDelivered-To: ");
+    /* "<postmaster>" comes without a domain. */
+    if (slice_find(address, '@') == address.len)
+        buf_printf(b, "%s@%s", m->name, m->domain);
+    else
+        buf_append_slice(b, address);
+    buf_append_string(b, "\r\n");
+    buf_append_slice(b, d->trace);
+}
+
+/*
+ * The token's record as it is now, or a new one. An address may be given to a new mailbox after the old one was deleted:
+ * what the old one's record says is not the new one's business.
+ */
+static bool
+load_token(struct tx *tx, const struct target *t, const struct token *token, struct token_record *out)
+{
+    unsigned char key[DB_KEY_MAX];
+    int           rc = db_token(tx_view(tx), token, out);
+
+    if (rc == MT_OK && out->mailbox_id == t->mailbox->record.id)
+        return true;
+    if (rc == MT_OK)
+        tx_delete(tx, TABLE_EXPIRY, db_key_token_expiry(key, token, out));
+    else if (rc != MT_ENOTFOUND)
+        log_error("event=token-damaged mailbox=%s reason=\"%s\" action=\"its record begins anew\"", t->mailbox->name, mt_strerror(rc));
+    *out = (struct token_record){ .mailbox_id = t->mailbox->record.id };
+    return false;
+}
+
+static void
+record_arrival(struct tx *tx, const struct target *t, const struct candidate *c, uint64_t id, const struct message_record *m)
+{
+    struct token_record record;
+    unsigned char       key[DB_KEY_MAX];
+    struct buf         *b;
+    bool                known = load_token(tx, t, &c->token, &record);
+
+    record.arrival_count++;
+    if (record.kept < TOKEN_ARRIVALS_MAX) {
+        struct arrival *a = &record.arrivals[record.kept++];
+
+        *a = (struct arrival){ .message_id = id, .received_us = m->received_us, .committed_us = m->committed_us,
+                               .size_bytes = message_size(m), .kind = m->kind, .found_in = c->found_in };
+        slice_copy(a->client, sizeof(a->client), m->session.client_address);
+    }
+    b = tx_scratch(tx);
+    token_record_write(b, &record);
+    tx_put(tx, TABLE_TOKEN, slice_make(c->token.raw, sizeof(c->token.raw)), buf_slice(b), 0);
+    if (!known)
+        tx_put(tx, TABLE_EXPIRY, db_key_token_expiry(key, &c->token, &record), slice_make("", 0), 0);
+}
+
+static void
+tell_arrival(struct tx *tx, const struct target *t, uint64_t id, const struct message_record *m)
+{
+    struct change change = { .kind = CHANGE_ARRIVED, .message_id = id, .modseq = t->folder->record.modseq, .mailbox_id = m->mailbox_id,
+                             .folder_id = m->folder_id, .uid = m->uid };
+
+    memcpy(change.mailbox, t->mailbox->name, sizeof(change.mailbox));
+    if (t->token_count == 0)
+        tx_change(tx, &change);
+    change.has_token = true;
+    for (uint32_t i = 0; i < t->token_count; i++) {
+        change.token = t->tokens[i].token;
+        tx_change(tx, &change);
+    }
+}
+
+static void
+write_copy(struct incoming *o, struct tx *tx, uint32_t i, struct target *t, struct buf *head)
+{
+    const struct delivery *d = &o->d;
+    uint64_t               id = i == 0 ? o->first_id : tx_next_message_id(tx);
+    struct message_record  m = { .body_id = o->first_id, .body_shared = d->recipient_count > 1, .body_bytes = d->size_bytes,
+                                 .body_sum = o->body_sum, .received_us = d->received_us, .committed_us = tx_now_us(tx), .kind = t->kind,
+                                 .session = d->session, .reverse_path = d->reverse_path, .recipient = d->recipients[i].address,
+                                 .parsed = d->parsed };
+
+    buf_clear(head);
+    write_head(head, d, i, t->mailbox);
+    m.head = buf_slice(head);
+    m.parsed.candidates = t->tokens;
+    m.parsed.candidate_count = t->token_count;
+    message_write(tx, t->mailbox, t->folder, id, &m);
+    for (uint32_t j = 0; j < t->token_count; j++)
+        record_arrival(tx, t, &t->tokens[j], id, &m);
+    tell_arrival(tx, t, id, &m);
+    tx_counts(tx)->messages++;
+    if (t->token_count > 0) {
+        tx_counts(tx)->arrived++;
+        t->mailbox->record.last_arrival_us = tx_now_us(tx);
+    }
+    expire_trim(o->store->expire, tx, t->mailbox, t->folder);
+}
+
+static int
+write_all(struct incoming *o, struct tx *tx, struct target *targets)
+{
+    struct buf head;
+
+    buf_init(&head, MESSAGE_HEAD_BYTES);
+    o->first_id = tx_next_message_id(tx);
+    message_write_body(tx, o->first_id, o->body, o->d.recipient_count);
+    for (uint32_t i = 0; i < o->d.recipient_count && tx_fault(tx) == MT_OK; i++)
+        write_copy(o, tx, i, &targets[i], &head);
+    assert(head.fault != MT_ESIZE);     /* delivery_read bounds all that goes in */
+    if (head.fault != MT_OK)
+        tx_fail(tx, head.fault);
+    buf_fini(&head);
+    return tx_fault(tx);
+}
+
+static int
+run(struct batch_op *op, struct tx *tx)
+{
+    struct incoming *o = (struct incoming *)op;
+    struct target     *targets = calloc(o->d.recipient_count, sizeof(*targets));
+    int                rc = MT_OK;
+
+    if (targets == NULL)
+        return MT_ENOMEM;
+    for (uint32_t i = 0; i < o->d.recipient_count && rc == MT_OK; i++)
+        rc = prepare(o, tx, i, &targets[i]);
+    if (rc == MT_OK)
+        rc = write_all(o, tx, targets);
+    free(targets);
+    return rc;
+}
+
+static void
+finish(struct batch_op *op, int rc)
+{
+    struct incoming *o = (struct incoming *)op;
+
+    if (rc == MT_EFULL)
+        metric_add(METRIC_STORE_FULL_TOTAL, 1);
+    o->done(o->arg, rc, rc == MT_OK ? o->first_id : 0);
+    free_op(o);
+}
+
+int
+incoming_queue(struct store *s, struct reader *r, int *fd, incoming_done_fn *done, void *arg)
+{
+    struct incoming *o = malloc(sizeof(*o) + r->rest.len);
+    struct reader      copy;
+    int                rc;
+
+    if (o == NULL)
+        return MT_ENOMEM;
+    *o = (struct incoming){ .op = { .run = run, .done = finish, .grows = true }, .store = s, .done = done, .arg = arg };
+    memcpy(o->bytes, r->rest.data, r->rest.len);
+    reader_init(&copy, slice_make(o->bytes, r->rest.len));
+    rc = delivery_read(&copy, &o->d);
+    if (rc == MT_OK) {
+        o->body = o->d.body;
+        o->op.bytes = r->rest.len + o->d.size_bytes;
+        if (!is_well_formed(&o->d))
+            rc = MT_EPROTO;
+        else if (o->d.size_bytes > MSG_INLINE_BODY_BYTES)
+            rc = map_body(o, *fd);
+    }
+    if (rc != MT_OK) {
+        free_op(o);
+        return rc;
+    }
+    o->body_sum = checksum(o->body);
+    batch_add(s->batch, &o->op);
+    return MT_OK;
+}

@@ -1,0 +1,92 @@
+#include "store/request.h"
+
+#include "lib/error.h"
+
+#include <stdlib.h>
+
+static const struct request requests[] = {
+    { MSG_DELIVER,        FROM(ROLE_SMTPD),                                       serve_deliver        },
+    { MSG_MINT,           FROM(ROLE_LOOKUP) | FROM(ROLE_CTL),                     serve_mint           },
+    { MSG_TOKEN_SHOW,     FROM(ROLE_CTL),                                         serve_token_show     },
+    { MSG_TOKEN_FORGET,   FROM(ROLE_LOOKUP) | FROM(ROLE_CTL),                     serve_token_forget   },
+    { MSG_MESSAGE_DELETE, FROM(ROLE_LOOKUP) | FROM(ROLE_IMAPD) | FROM(ROLE_CTL),  serve_message_delete },
+    { MSG_MESSAGE_LIST,   FROM(ROLE_CTL),                                         serve_message_list   },
+    { MSG_MESSAGE_SHOW,   FROM(ROLE_CTL),                                         serve_message_show   },
+    { MSG_MESSAGE_RAW,    FROM(ROLE_CTL),                                         serve_message_raw    },
+    { MSG_MAILBOX_ADD,    FROM(ROLE_CTL),                                         serve_mailbox_add    },
+    { MSG_MAILBOX_LIST,   FROM(ROLE_CTL),                                         serve_mailbox_list   },
+    { MSG_MAILBOX_SHOW,   FROM(ROLE_CTL),                                         serve_mailbox_show   },
+    { MSG_MAILBOX_ENABLE, FROM(ROLE_CTL),                                         serve_mailbox_enable },
+    { MSG_MAILBOX_DELETE, FROM(ROLE_CTL),                                         serve_mailbox_delete },
+    { MSG_MAILBOX_SECRET, FROM(ROLE_CTL),                                         serve_mailbox_secret },
+    { MSG_MAILBOX_KEY,    FROM(ROLE_CTL),                                         serve_mailbox_key    },
+    { MSG_KEY_ROTATE,     FROM(ROLE_CTL),                                         serve_key_rotate     },
+    { MSG_KEY_LIST,       FROM(ROLE_CTL),                                         serve_key_list       },
+    { MSG_KEY_RETIRE,     FROM(ROLE_CTL),                                         serve_key_retire     },
+    { MSG_API_KEY_ADD,    FROM(ROLE_CTL),                                         serve_api_key_add    },
+    { MSG_API_KEY_LIST,   FROM(ROLE_CTL),                                         serve_api_key_list   },
+    { MSG_API_KEY_REVOKE, FROM(ROLE_CTL),                                         serve_api_key_revoke },
+    { MSG_STATUS,         FROM(ROLE_CTL),                                         serve_status         },
+    { MSG_SUBSCRIBE,      FROM(ROLE_CTL),                                         serve_subscribe      },
+    { MSG_BACKUP,         FROM(ROLE_CTL),                                         serve_backup         },
+};
+
+const struct request *
+request_find(unsigned type, enum role role)
+{
+    for (size_t i = 0; i < COUNT(requests); i++)
+        if (requests[i].type == type)
+            return (requests[i].from & FROM(role)) != 0 ? &requests[i] : NULL;
+    return NULL;
+}
+
+static void
+done(struct batch_op *op, int rc)
+{
+    struct request_op *o = (struct request_op *)op;
+    struct buf        *b;
+
+    if (rc != MT_OK || o->answer == NULL) {
+        peer_answer(o->peer, o->req, rc);
+    } else if ((b = peer_answer_begin(o->peer, o->req)) != NULL) {
+        o->answer(o, b);
+        peer_answer_end(o->peer, o->req);
+    }
+    if (o->fini != NULL)
+        o->fini(o);
+    peer_release(o->peer);
+    free(o);
+}
+
+void *
+request_op_new(struct peer *p, uint64_t req, size_t size, int (*run)(struct batch_op *op, struct tx *tx),
+               void (*answer)(struct request_op *o, struct buf *b), bool grows)
+{
+    struct request_op *o = calloc(1, size);
+
+    if (o == NULL) {
+        peer_answer(p, req, MT_ENOMEM);
+        return NULL;
+    }
+    *o = (struct request_op){ .op = { .run = run, .done = done, .bytes = size, .grows = grows }, .peer = p, .req = req, .answer = answer };
+    peer_hold(p);
+    return o;
+}
+
+void
+request_queue(struct request_op *o)
+{
+    batch_add(peer_store(o->peer)->batch, &o->op);
+}
+
+int
+request_stream(struct peer *p, uint64_t req, peer_stream_fn *step, void *state)
+{
+    int rc = peer_stream(p, req, step, state);
+
+    if (rc != MT_OK) {
+        free(state);
+        peer_answer(p, req, rc);
+    }
+    return MT_OK;
+}

@@ -1,0 +1,259 @@
+/* Requests about keys: the master keys of the tokens, and the keys of the HTTP API. */
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/secret.h"
+#include "store/request.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+enum { API_KEY_NAME_BYTES = 255 };
+
+/* ---- Master keys: in a file of their own, written and synced before the answer ---- */
+
+int
+serve_key_rotate(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    struct buf *b;
+    uint32_t    id;
+    int         rc;
+
+    (void)fd;
+    if (!read_end(r))
+        return MT_EPROTO;
+    rc = keys_rotate(peer_store(p)->keys, store_now_us(peer_store(p)) / 1000000, &id);
+    if (rc != MT_OK) {
+        peer_answer(p, req, rc);
+        return MT_OK;
+    }
+    log_info("event=key-rotated key=%u", id);
+    if ((b = peer_answer_begin(p, req)) != NULL) {
+        write_u32(b, id);
+        peer_answer_end(p, req);
+    }
+    return MT_OK;
+}
+
+int
+serve_key_list(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    const struct keys *keys = peer_store(p)->keys;
+
+    (void)fd;
+    if (!read_end(r))
+        return MT_EPROTO;
+    for (unsigned i = 0; i < keys_count(keys); i++) {
+        struct buf     *b = peer_channel(p) == NULL ? NULL : channel_begin(peer_channel(p), MSG_ROW, req);
+        struct key_info info;
+
+        if (b == NULL)
+            return MT_OK;
+        keys_info(keys, i, &info);
+        write_u32(b, info.id);
+        write_u64(b, info.created_unix);
+        write_u8(b, info.active);
+        channel_end(peer_channel(p), -1);
+    }
+    peer_answer(p, req, MT_OK);
+    return MT_OK;
+}
+
+int
+serve_key_retire(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    uint32_t id;
+    int      rc;
+
+    (void)fd;
+    read_u32(r, &id);
+    if (!read_end(r))
+        return MT_EPROTO;
+    rc = keys_retire(peer_store(p)->keys, id);
+    if (rc == MT_OK)
+        log_info("event=key-retired key=%u", id);
+    peer_answer(p, req, rc);
+    return MT_OK;
+}
+
+/* ---- API keys ---- */
+
+struct api_key_op {
+    struct request_op o;
+    uint32_t          id;
+    uint32_t          mailbox_id;       /* 0: all */
+    char              name[API_KEY_NAME_BYTES + 1];
+    char              text[API_KEY_CHARS_MAX + 1];
+};
+
+static void
+wipe(struct request_op *o)
+{
+    struct api_key_op *k = (struct api_key_op *)o;
+
+    sodium_memzero(k->text, sizeof(k->text));
+}
+
+static void
+tell_api_key(struct tx *tx, uint32_t mailbox_id)
+{
+    tx_change(tx, &(struct change){ .kind = CHANGE_API_KEY, .mailbox_id = mailbox_id });
+}
+
+static int
+add(struct batch_op *op, struct tx *tx)
+{
+    struct api_key_op    *o = (struct api_key_op *)op;
+    struct api_key_record record = { .name = slice_of(o->name), .mailbox_id = o->mailbox_id, .created_unix = tx_now_us(tx) / 1000000 };
+    unsigned char         key[DB_KEY_MAX];
+    struct tx_mailbox    *m;
+    struct buf           *b;
+    int                   rc = o->mailbox_id == 0 ? MT_OK : tx_mailbox(tx, o->mailbox_id, &m);
+
+    if (rc != MT_OK)
+        return rc;
+    o->id = tx_next_api_key_id(tx);
+    api_key_make(o->id, o->text);
+    api_key_hash(slice_of(o->text), record.hash);
+    b = tx_scratch(tx);
+    api_key_record_write(b, &record);
+    tx_put(tx, TABLE_API_KEY, db_key_u32(key, o->id), buf_slice(b), 0);
+    tell_api_key(tx, o->mailbox_id);
+    return tx_fault(tx);
+}
+
+static void
+answer_add(struct request_op *o, struct buf *b)
+{
+    const struct api_key_op *k = (struct api_key_op *)o;
+
+    write_u32(b, k->id);
+    write_string(b, k->text);
+}
+
+int
+serve_api_key_add(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    char                          name[API_KEY_NAME_BYTES + 1], mailbox[MAILBOX_NAME_MAX + 1];
+    const struct catalog_mailbox *m = NULL;
+    struct api_key_op            *o;
+
+    (void)fd;
+    read_string(r, name, sizeof(name));
+    read_string(r, mailbox, sizeof(mailbox));
+    if (!read_end(r))
+        return MT_EPROTO;
+    if (mailbox[0] != '\0' && (m = catalog_find(peer_store(p)->catalog, slice_of(mailbox))) == NULL) {
+        peer_answer(p, req, MT_ENOTFOUND);
+        return MT_OK;
+    }
+    o = request_op_new(p, req, sizeof(*o), add, answer_add, true);
+    if (o == NULL)
+        return MT_OK;
+    o->o.fini = wipe;
+    o->mailbox_id = m == NULL ? 0 : m->id;
+    memcpy(o->name, name, sizeof(o->name));
+    request_queue(&o->o);
+    return MT_OK;
+}
+
+struct api_key_list {
+    uint32_t next_id;
+    bool     damaged;
+};
+
+/* One row; MT_EDAMAGED: it was left out. */
+static int
+send_api_key(struct channel *c, uint64_t req, MDB_val key, MDB_val data)
+{
+    struct slice          bytes = slice_make(data.mv_data, data.mv_size);
+    struct api_key_record record;
+    struct buf           *b;
+
+    if (key.mv_size != 4 || api_key_record_read(bytes, &record) != MT_OK)
+        return MT_EDAMAGED;
+    b = channel_begin(c, MSG_ROW, req);
+    if (b == NULL)
+        return MT_EFULL;
+    write_u32(b, get_u32(key.mv_data));
+    write_bytes(b, bytes);
+    return channel_end(c, -1);
+}
+
+static int
+send_api_keys(struct peer *p, uint64_t req, void *state)
+{
+    struct api_key_list *l = state;
+    unsigned char        bytes[DB_KEY_MAX];
+    struct slice         from = db_key_u32(bytes, l->next_id);
+    MDB_val              key = { from.len, bytes };
+    MDB_val              data;
+    MDB_cursor          *cursor;
+    struct db_view       v;
+    int                  mdb, rc = store_view(peer_store(p), &v);
+
+    if (rc != MT_OK)
+        return rc;
+    mdb = mdb_cursor_open(v.txn, db_table(v.db, TABLE_API_KEY), &cursor);
+    if (mdb == MDB_SUCCESS) {
+        mdb = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
+        while (mdb == MDB_SUCCESS && (rc = send_api_key(peer_channel(p), req, key, data)) != MT_EFULL) {
+            l->damaged = l->damaged || rc == MT_EDAMAGED;
+            l->next_id = get_u32(key.mv_data) + 1;
+            mdb = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
+        }
+        mdb_cursor_close(cursor);
+    }
+    db_view_end(&v);
+    if (mdb == MDB_SUCCESS)
+        return MT_EAGAIN;
+    if (mdb != MDB_NOTFOUND)
+        return mt_from_mdb(mdb);
+    return l->damaged ? MT_EDAMAGED : MT_OK;
+}
+
+int
+serve_api_key_list(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    struct api_key_list *l;
+
+    (void)fd;
+    if (!read_end(r))
+        return MT_EPROTO;
+    l = calloc(1, sizeof(*l));
+    if (l == NULL) {
+        peer_answer(p, req, MT_ENOMEM);
+        return MT_OK;
+    }
+    return request_stream(p, req, send_api_keys, l);
+}
+
+static int
+revoke(struct batch_op *op, struct tx *tx)
+{
+    const struct api_key_op *o = (struct api_key_op *)op;
+    unsigned char            key[DB_KEY_MAX];
+
+    if (!tx_delete(tx, TABLE_API_KEY, db_key_u32(key, o->id)))
+        return tx_fault(tx) != MT_OK ? tx_fault(tx) : MT_ENOTFOUND;
+    tell_api_key(tx, 0);
+    return tx_fault(tx);
+}
+
+int
+serve_api_key_revoke(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    struct api_key_op *o;
+    uint32_t           id;
+
+    (void)fd;
+    read_u32(r, &id);
+    if (!read_end(r))
+        return MT_EPROTO;
+    o = request_op_new(p, req, sizeof(*o), revoke, NULL, false);
+    if (o == NULL)
+        return MT_OK;
+    o->id = id;
+    request_queue(&o->o);
+    return MT_OK;
+}

@@ -1,0 +1,64 @@
+"""Fixtures: a service and real mail servers, each test with its own, shown with their logs when the test fails."""
+
+import pytest
+
+from servers import Exim, OpenSMTPD, Postfix
+from service import DOMAIN, Service
+
+
+@pytest.fixture
+def make_service():
+    """Starts services with settings of the test's own: make_service(smtp={"errors_max": 3})."""
+    made = []
+
+    def make(**settings) -> Service:
+        made.append(Service(**settings))
+        return made[-1].start()
+
+    make.made = made
+    yield make
+    reports = [service.sanitizer_report for service in made]
+    try:
+        for service in made:
+            if service.process is not None:
+                service.stop()
+                reports.append(service.sanitizer_report)
+    finally:
+        for service in made:
+            service.remove()
+    assert not any(reports), "\n".join(filter(None, reports))
+
+
+@pytest.fixture
+def service(make_service) -> Service:
+    return make_service()
+
+
+@pytest.fixture(params=[Exim, Postfix, OpenSMTPD], ids=lambda server: server.__name__.lower())
+def mail_server(request):
+    """The class of a real mail server; a test that asks for it runs with each."""
+    if why := request.param.obstacle():
+        pytest.skip(why)
+    return request.param
+
+
+@pytest.fixture
+def customer(service, mail_server):
+    """A customer's mail system whose user@customer.test is forwarded to our mailbox acme."""
+    service.add_mailbox("acme")
+    with mail_server("customer.test", forwards={"user": f"acme@{DOMAIN}"},
+                     routes={DOMAIN: ("127.0.0.1", service.smtp_port)}) as server:
+        yield server
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    logs = {}                   # by object: service comes out of make_service, and is to be shown once
+    for name, value in getattr(item, "funcargs", {}).items():
+        for part in getattr(value, "made", [value]):
+            if isinstance(log := getattr(part, "log", None), str):
+                logs[id(part)] = (f"log of {name}", log)
+    report.sections.extend(logs.values())

@@ -1,0 +1,13 @@
+"""Real mail servers from Debian, each in a scratch folder of its own, for the tests and the demo.
+
+They exclude each other as packages and start themselves when installed, so they are never installed: their packages
+are downloaded once (packages.py) and unpacked into the scratch folder of each server, which stop() removes.
+"""
+
+from .base import MailServer, ServerError, free_port
+from .exim import Exim
+from .opensmtpd import OpenSMTPD
+from .postfix import Postfix
+from .sink import Sink
+
+__all__ = ["Exim", "MailServer", "OpenSMTPD", "Postfix", "ServerError", "Sink", "free_port"]

@@ -14,7 +14,7 @@ static const char *const verdict_names[VERDICT_COUNT] = {
 };
 
 static const char *const trait_names[] = {
-    "delivery-report", "auto-replied", "read-receipt", "broken-mime", "cut-short", "delay-report",
+    "delivery-report", "auto-replied", "read-receipt", "broken-mime", "cut-short", "delay-report", "success-report",
 };
 
 static const char *const session_flag_names[] = {

@@ -12,6 +12,7 @@ enum { NAME_BYTES_MAX = 255, TEXT_BYTES_MAX = 4096 };
 static const char *const kind_names[KIND_LIMIT] = {
     [KIND_UNMATCHED] = "unmatched", [KIND_ARRIVED] = "arrived",           [KIND_BOUNCED] = "bounced",
     [KIND_AUTOREPLY] = "autoreply", [KIND_CONFIRMATION] = "confirmation",
+    [KIND_NOTICE] = "notice",
 };
 
 const char *

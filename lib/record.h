@@ -65,6 +65,7 @@ enum message_kind {
     KIND_BOUNCED,           /* a delivery status report with the token */
     KIND_AUTOREPLY,
     KIND_CONFIRMATION,      /* a provider's "confirm this forwarding address" */
+    KIND_NOTICE,            /* a report with the token that decides nothing: delayed, delivered, relayed */
     KIND_LIMIT
 };
 const char *message_kind_name(enum message_kind kind);

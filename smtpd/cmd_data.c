@@ -226,10 +226,12 @@ end_of_chunk(struct session *s)
         end_of_refused_chunk(s);
         return;
     }
-    s->state = ST_BDAT;
     if (s->chunk.last) {
         end_of_message(s);
-    } else if (s->tx->refusal != REPLY_NONE) {
+        return;
+    }
+    s->state = ST_BDAT;
+    if (s->tx->refusal != REPLY_NONE) {
         log_refused(s, s->tx->refusal);
         session_reply_with(s, s->tx->refusal, refusal_detail(s, s->tx->refusal, digits));
     } else {

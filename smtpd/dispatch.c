@@ -195,9 +195,7 @@ dispatch_step(struct session *s, struct slice *in)
         data_take_body(s, in);
     else
         data_take_chunk(s, in);
-    if (s->state != ST_BODY && s->state != ST_CHUNK) {
-        check_errors(s);
-        choose_deadline(s);
-    }
+    check_errors(s);
+    choose_deadline(s);
     return true;
 }

@@ -6,7 +6,7 @@
 #include "smtpd/commands.h"
 #include "smtpd/smtpd.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -443,6 +443,7 @@ session_stop(struct session *s, bool force)
 void
 session_expired(struct session *s, enum deadline_kind kind)
 {
+    assert(!s->waiting);    /* store's answer is the next thing that the client hears */
     if (kind == DEADLINE_TLS || kind == DEADLINE_CLOSING) {
         s->broken = true;
     } else {

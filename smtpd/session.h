@@ -76,7 +76,6 @@ struct session {
     uint32_t             number;        /* the log's s= */
     uint32_t             errors;        /* 5yz replies */
     uint32_t             transactions;  /* MAIL commands */
-    uint64_t             waiting_since_us;
     bool                 lmtp;
     bool                 extended;      /* said EHLO or LHLO */
     bool                 waiting;       /* for store's answer: nothing is read from the client */

@@ -135,7 +135,10 @@ kind_of(const struct delivery *d, const struct target *t)
         return KIND_UNMATCHED;
     if ((d->parsed.traits & TRAIT_DELIVERY_REPORT) != 0)
         return KIND_BOUNCED;
-    if ((d->parsed.traits & TRAIT_AUTO_REPLIED) != 0)
+    /* That it is delayed, or was delivered somewhere, is not yet the mail itself. */
+    if ((d->parsed.traits & (TRAIT_DELAY_REPORT | TRAIT_SUCCESS_REPORT)) != 0)
+        return KIND_NOTICE;
+    if ((d->parsed.traits & (TRAIT_AUTO_REPLIED | TRAIT_READ_RECEIPT)) != 0)
         return KIND_AUTOREPLY;
     return KIND_ARRIVED;
 }

@@ -42,8 +42,8 @@ struct tx_mailbox {
 int  tx_begin(struct db *db, uint64_t now_us, struct tx **out);
 
 /*
- * Writes what is dirty and commits: on disk when this returns 0. Otherwise nothing was changed, and *may_have_failed_sync tells
- * whether the file itself failed: then the environment must be opened anew. tx_free is still the caller's.
+ * Writes what is dirty and commits: on disk when this returns 0. Otherwise nothing was changed, and *file_failed tells whether
+ * writing or syncing the file failed: then the environment must be opened anew. tx_free is still the caller's.
  */
 int  tx_commit(struct tx *tx, bool *file_failed);
 void tx_free(struct tx *tx);                        /* aborts what was not committed; NULL is fine */

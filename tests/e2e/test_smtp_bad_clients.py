@@ -6,7 +6,7 @@ import time
 import pytest
 
 from service import DOMAIN
-from smtp_client import Closed, SmtpClient, connect, listed, resident_bytes, send, stored
+from smtp_client import Closed, SmtpClient, connect, growth_allowed, listed, resident_bytes, send, stored
 
 MIB = 1 << 20
 
@@ -37,7 +37,7 @@ def test_100_mb_without_a_newline(service):
         assert client.say(b"\r\n.\r\n").startswith("500 5.6.0")
         client.envelope()
         assert client.data(b"Subject: behind it\r\n\r\n.\r\n").startswith("250 ")
-    assert resident_bytes(service) - before < 8 * MIB
+    assert resident_bytes(service) - before < growth_allowed(service, 8 * MIB)
     assert [message["subject"] for message in stored(service)] == ["behind it"]
 
 
@@ -118,7 +118,7 @@ def test_client_that_never_reads(make_service):
         with pytest.raises((socket.timeout, TimeoutError, ConnectionError)):
             while True:
                 client.send(b"NOOP\r\n" * 10_000)
-        assert resident_bytes(service) - before < 4 * MIB
+        assert resident_bytes(service) - before < growth_allowed(service, 4 * MIB)
         assert send(service, b"Subject: x\r\n\r\n").startswith("250 ")
         service.wait_for_log("event=timeout")
 
@@ -130,7 +130,7 @@ def test_thousands_of_idle_sessions(service):
     clients += [connect(service) for _ in range(2000)]
     for client in clients:
         client.say("EHLO client.test")
-    assert (resident_bytes(service) - before) / 2000 < 6 * 1024
+    assert resident_bytes(service) - before < growth_allowed(service, 2000 * 6 * 1024)
     assert send(service, b"Subject: x\r\n\r\n").startswith("250 ")
     for client in clients:
         client.__exit__()
@@ -151,7 +151,7 @@ def test_memory_for_messages_is_bounded_and_small_ones_get_through(make_service)
                 client.send(line)
         except (socket.timeout, TimeoutError):      # it is no longer read from: as it should be
             pass
-    assert service.metric("mailtest_smtp_in_flight_bytes") <= bound + 8 * MIB
+    assert bound / 2 < service.metric("mailtest_smtp_in_flight_bytes") <= bound + 8 * MIB
     for client in slow:
         client.__exit__()
     assert send(service, b"Subject: x\r\n\r\n").startswith("250 ")

@@ -78,7 +78,7 @@ struct client {
 
 /* ---- Store, played ---------------------------------------------------------------------------------------------- */
 
-static void
+static inline void
 store_answer(struct service *v, uint64_t req, int rc)
 {
     struct buf *b = channel_begin(v->store, MSG_ANSWER, req);
@@ -90,7 +90,7 @@ store_answer(struct service *v, uint64_t req, int rc)
     assert_int_equal(channel_end(v->store, -1), MT_OK);
 }
 
-static void
+static inline void
 keep_delivery(struct delivered *got, const struct delivery *d, int fd)
 {
     char *at = got->recipients;
@@ -117,7 +117,7 @@ keep_delivery(struct delivered *got, const struct delivery *d, int fd)
                        d->recipients[i].mailbox.data, (int)d->recipients[i].address.len, d->recipients[i].address.data);
 }
 
-static int
+static inline int
 store_message(void *arg, const struct msg_head *head, struct reader *r, int *fd)
 {
     struct service *v = arg;
@@ -134,7 +134,7 @@ store_message(void *arg, const struct msg_head *head, struct reader *r, int *fd)
     return MT_OK;
 }
 
-static void
+static inline void
 store_answer_held(struct service *v, int rc)
 {
     for (unsigned i = 0; i < v->held_count; i++)
@@ -142,14 +142,14 @@ store_answer_held(struct service *v, int rc)
     v->held_count = 0;
 }
 
-static void
+static inline void
 store_closed(void *arg, int rc)
 {
     (void)arg;
     (void)rc;
 }
 
-static void
+static inline void
 store_tells_mailbox(struct service *v, const char *name, bool enabled, bool over_quota)
 {
     struct mailbox_state state = { .enabled = enabled, .over_quota = over_quota };
@@ -160,7 +160,7 @@ store_tells_mailbox(struct service *v, const char *name, bool enabled, bool over
     assert_int_equal(channel_end(v->store, -1), MT_OK);
 }
 
-static void
+static inline void
 store_tells_all(struct service *v)
 {
     store_tells_mailbox(v, "acme", true, false);
@@ -171,7 +171,7 @@ store_tells_all(struct service *v)
     assert_int_equal(channel_send(v->store, MSG_MAILBOXES_SENT, 0, slice_make("", 0), -1), MT_OK);
 }
 
-static void
+static inline void
 smtpd_store_closed(void *arg, int rc)
 {
     struct role_context *r = arg;
@@ -183,7 +183,7 @@ smtpd_store_closed(void *arg, int rc)
 }
 
 /* Makes the channel between both, as role.c does. */
-static void
+static inline void
 service_connect_store(struct service *v, size_t room_bytes)
 {
     int fds[2];
@@ -195,7 +195,7 @@ service_connect_store(struct service *v, size_t room_bytes)
 }
 
 /* Store dies: smtpd finds its channel closed. */
-static void
+static inline void
 store_die(struct service *v)
 {
     channel_free(v->store);
@@ -206,14 +206,14 @@ store_die(struct service *v)
 /* ---- The loop ------------------------------------------------------------------------------------------------------ */
 
 /* Turns without anything to do are cheap; this many pass any message through both channels and back. */
-static void
+static inline void
 service_run(struct service *v)
 {
     for (unsigned i = 0; i < 24; i++)
         event_base_loop(v->role.base, EVLOOP_NONBLOCK);
 }
 
-static void
+static inline void
 service_listen(struct service *v, unsigned i, enum listener kind)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
@@ -226,7 +226,7 @@ service_listen(struct service *v, unsigned i, enum listener kind)
 }
 
 /* tune changes settings before the start; NULL: the defaults. */
-static struct service *
+static inline struct service *
 service_new(void (*tune)(struct config *))
 {
     struct service     *v = calloc(1, sizeof(*v));
@@ -259,7 +259,7 @@ service_new(void (*tune)(struct config *))
     return v;
 }
 
-static void
+static inline void
 service_free(struct service *v)
 {
     smtpd_hooks.close(&v->role);
@@ -277,7 +277,7 @@ service_free(struct service *v)
 
 /* ---- Clients ------------------------------------------------------------------------------------------------------- */
 
-static void
+static inline void
 client_receive(struct client *c)
 {
     ssize_t n;
@@ -291,7 +291,7 @@ client_receive(struct client *c)
     c->in[c->len] = '\0';
 }
 
-static struct client *
+static inline struct client *
 client_new(struct service *v, enum listener kind)
 {
     struct client     *c = calloc(1, sizeof(*c));
@@ -308,7 +308,7 @@ client_new(struct service *v, enum listener kind)
     return c;
 }
 
-static void
+static inline void
 client_free(struct client *c)
 {
     close(c->fd);
@@ -316,7 +316,7 @@ client_free(struct client *c)
     free(c);
 }
 
-static void
+static inline void
 client_send(struct client *c, struct slice bytes)
 {
     while (bytes.len > 0) {
@@ -330,14 +330,14 @@ client_send(struct client *c, struct slice bytes)
     }
 }
 
-static unsigned
+static inline unsigned
 service_sessions(const struct service *v)
 {
     return ((const struct smtpd *)v->role.own)->session_count;
 }
 
 /* Sends, and gives all that came back. */
-static const char *
+static inline const char *
 client_say(struct client *c, const char *text)
 {
     c->len = 0;
@@ -347,7 +347,7 @@ client_say(struct client *c, const char *text)
 }
 
 /* The codes of the final lines of the replies, each with a blank behind it: "250 354 ". */
-static const char *
+static inline const char *
 codes(const char *replies)
 {
     static char out[4096];
@@ -369,14 +369,14 @@ codes(const char *replies)
 
 /* ---- Tests --------------------------------------------------------------------------------------------------------- */
 
-static int
+static inline int
 setup(void **state)
 {
     *state = service_new(NULL);
     return 0;
 }
 
-static int
+static inline int
 teardown(void **state)
 {
     service_free(*state);

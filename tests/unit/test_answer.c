@@ -31,6 +31,7 @@ static const struct {
     { "bounced",                              DEADLINE, { KIND_BOUNCED }, { 5 }, 1, 10, VERDICT_BOUNCED },
     { "bounced after an automatic reply",     DEADLINE, { KIND_AUTOREPLY, KIND_BOUNCED }, { 5, 6 }, 2, 10, VERDICT_BOUNCED },
     { "automatic reply only",                 DEADLINE, { KIND_AUTOREPLY }, { 5 }, 1, 10000, VERDICT_AUTOREPLY },
+    { "a report of a delay decides nothing",  DEADLINE, { KIND_NOTICE }, { 5 }, 1, 10, VERDICT_WAITING },
     { "arrived after a bounce",               DEADLINE, { KIND_BOUNCED, KIND_ARRIVED }, { 5, 60 }, 2, 100, VERDICT_ARRIVED },
     { "the first arrival decides",            DEADLINE, { KIND_ARRIVED, KIND_ARRIVED }, { 5, 900 }, 2, 1000, VERDICT_ARRIVED },
 };

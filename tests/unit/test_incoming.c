@@ -90,6 +90,9 @@ static const struct {
     { "a report with a token", true, TRAIT_DELIVERY_REPORT, KIND_BOUNCED, FOLDER_INBOX },
     { "a report without one", false, TRAIT_DELIVERY_REPORT, KIND_UNMATCHED, FOLDER_UNMATCHED },
     { "an automatic reply with a token", true, TRAIT_AUTO_REPLIED, KIND_AUTOREPLY, FOLDER_INBOX },
+    { "a read receipt with a token", true, TRAIT_READ_RECEIPT, KIND_AUTOREPLY, FOLDER_INBOX },
+    { "a report of a delay with a token", true, TRAIT_DELAY_REPORT, KIND_NOTICE, FOLDER_INBOX },
+    { "a report of success with a token", true, TRAIT_SUCCESS_REPORT, KIND_NOTICE, FOLDER_INBOX },
     { "a report that also says that it is automatic", true, TRAIT_DELIVERY_REPORT | TRAIT_AUTO_REPLIED, KIND_BOUNCED, FOLDER_INBOX },
 };
 

@@ -305,6 +305,33 @@ commands_messages_and_handshakes_have_time_limits(void **state)
     service_free(v);
 }
 
+/* By DATA and by BDAT; another message, which begins later, runs into the limit meanwhile. */
+static void
+no_limit_cuts_between_the_end_of_data_and_its_reply(void **state)
+{
+    struct service *v = service_new(tune_hasty);
+    struct client  *data = client_new(v, LISTEN_SMTP), *bdat = client_new(v, LISTEN_SMTP), *late;
+
+    (void)state;
+    v->hold = true;
+    client_say(data, BEGIN "x\r\n.\r\n");
+    client_say(bdat, HELLO MAIL RCPT "BDAT 3 LAST\r\nx\r\n");
+    assert_int_equal(v->held_count, 2);
+    late = client_new(v, LISTEN_SMTP);
+    client_say(late, BEGIN "half");
+    wait_for_end(late);
+    data->len = bdat->len = 0;
+    store_answer_held(v, MT_OK);
+    client_receive(data);
+    client_receive(bdat);
+    assert_string_equal(codes(data->in), "250 ");
+    assert_string_equal(codes(bdat->in), "250 ");
+    client_free(data);
+    client_free(bdat);
+    client_free(late);
+    service_free(v);
+}
+
 /* An octet now and then is no progress: the limit is that of the whole command. */
 static void
 a_trickle_does_not_prolong(void **state)
@@ -411,6 +438,7 @@ main(void)
         TEST(a_channel_that_breaks_the_protocol_is_closed),
         TEST(deliveries_wait_for_room_in_the_channel),
         cmocka_unit_test(commands_messages_and_handshakes_have_time_limits),
+        cmocka_unit_test(no_limit_cuts_between_the_end_of_data_and_its_reply),
         cmocka_unit_test(a_trickle_does_not_prolong),
         TEST(a_drain_ends_idle_sessions_and_lets_mails_end),
         TEST(when_the_grace_is_over_only_waiting_sessions_remain),

@@ -18,6 +18,8 @@ SYSCONFDIR ?= /etc
 BINDIR     ?= $(PREFIX)/bin
 SBINDIR    ?= $(PREFIX)/sbin
 DOCDIR     ?= $(PREFIX)/share/doc/mailtest
+MANDIR     ?= $(PREFIX)/share/man
+SYSUSERDIR ?= $(PREFIX)/lib/sysusers.d
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CONFDIR    ?= $(SYSCONFDIR)/mailtest
 
@@ -240,15 +242,18 @@ install: all                            ## programs, configuration, service unit
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(CONFDIR)
 	install -m 755 $(BUILD)/mailtestd $(BUILD)/mailtestctl $(DESTDIR)$(SBINDIR)
 	install -m 755 $(BUILD)/mailtest-check $(DESTDIR)$(BINDIR)
-	install -m 644 $(wildcard README.md docs/*.*) conf/mailtest.yaml $(DESTDIR)$(DOCDIR)
+	install -m 644 README.md $(wildcard docs/*.md docs/*.yaml) conf/mailtest.yaml $(DESTDIR)$(DOCDIR)
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man1 $(wildcard docs/*.1)
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard docs/*.8)
+	install -D -m 644 conf/mailtest.sysusers $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
 	# An operator's settings outlive an upgrade; the new reference lies among the documents.
 	test -e $(DESTDIR)$(CONFDIR)/mailtest.yaml || install -m 640 conf/mailtest.yaml $(DESTDIR)$(CONFDIR)
-ifneq ($(wildcard conf/*.service conf/*.socket),)
-	install -d $(DESTDIR)$(UNITDIR)
-	install -m 644 $(wildcard conf/*.service conf/*.socket) $(DESTDIR)$(UNITDIR)
-endif
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard conf/*.service conf/*.socket)
+	sed -i 's|=mailtestd|=$(SBINDIR)/mailtestd|; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(UNITDIR)/mailtestd.service
 
 uninstall:                              ## what install put there, but for the configuration
 	rm -f $(DESTDIR)$(SBINDIR)/mailtestd $(DESTDIR)$(SBINDIR)/mailtestctl $(DESTDIR)$(BINDIR)/mailtest-check
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard conf/*.service conf/*.socket)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1))) $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
 	rm -rf $(DESTDIR)$(DOCDIR)

@@ -140,16 +140,15 @@ read_replies(unsigned i)
 static void
 let_time_pass(void)
 {
-    struct session *s;
+    struct session *s = TAILQ_FIRST(&fuzz.smtpd->sessions);
 
-    TAILQ_FOREACH(s, &fuzz.smtpd->sessions, link) {
+    while (s != NULL && s->deadline.kind == DEADLINE_NONE)
+        s = TAILQ_NEXT(s, link);
+    if (s != NULL) {
         enum deadline_kind kind = s->deadline.kind;
 
-        if (kind == DEADLINE_NONE)
-            continue;
         deadline_stop(&fuzz.smtpd->deadlines, &s->deadline);
         session_expired(s, kind);
-        return;
     }
 }
 

@@ -28,6 +28,7 @@ struct role_process {
     struct config           *config;
     struct event            *late;              /* timer: retired for long enough */
     char                     name[32];
+    int                      store_fd;          /* handed over before MSG_GO: nothing is heard from store until the role serves; -1: none */
     bool                     opened;            /* hooks->open was called */
     bool                     running;           /* MSG_READY was said */
     bool                     ended;             /* what left the loop is known: a second reason changes nothing */
@@ -118,21 +119,40 @@ on_store_closed(void *arg, int rc)
 }
 
 static int
-take_store(struct role_process *p, int *fd)
+open_store(struct role_process *p)
 {
     struct role_context *r = &p->context;
 
-    if (*fd == -1 || p->hooks->on_store_message == NULL)
-        return MT_EPROTO;
     if (r->store != NULL)
         drop_store(p);
-    r->store = channel_new(r->base, *fd, STORE_OUT_BYTES, p->hooks->on_store_message, on_store_closed, r);
+    r->store = channel_new(r->base, p->store_fd, STORE_OUT_BYTES, p->hooks->on_store_message, on_store_closed, r);
     if (r->store == NULL)
         return MT_ENOMEM;
-    *fd = -1;
-    if (p->running && p->hooks->on_store != NULL)
-        p->hooks->on_store(r, true);
+    p->store_fd = -1;
     return MT_OK;
+}
+
+static void
+tell_store(struct role_process *p)
+{
+    if (p->context.store != NULL && p->hooks->on_store != NULL)
+        p->hooks->on_store(&p->context, true);
+}
+
+static int
+take_store(struct role_process *p, int *fd)
+{
+    int rc = MT_OK;
+
+    if (*fd == -1 || p->hooks->on_store_message == NULL)
+        return MT_EPROTO;
+    if (p->store_fd != -1)
+        close(p->store_fd);
+    p->store_fd = *fd;
+    *fd = -1;
+    if (p->running && (rc = open_store(p)) == MT_OK)
+        tell_store(p);
+    return rc;
 }
 
 static int
@@ -201,6 +221,8 @@ begin(struct role_process *p)
         rc = p->hooks->open(r);
     if (rc == MT_OK && !first)
         rc = sandbox_enter(r->role, r->config);
+    if (rc == MT_OK && p->store_fd != -1)
+        rc = open_store(p);
     if (rc == MT_OK && p->hooks->start != NULL)
         rc = p->hooks->start(r);
     if (rc != MT_OK) {
@@ -208,8 +230,7 @@ begin(struct role_process *p)
         return MT_OK;
     }
     p->running = true;
-    if (r->store != NULL && p->hooks->on_store != NULL)
-        p->hooks->on_store(r, true);
+    tell_store(p);
     return channel_send(r->supervisor, MSG_READY, 0, slice_make("", 0), -1);
 }
 
@@ -386,7 +407,8 @@ finish(struct role_process *p)
 int
 role_run(enum role role, unsigned index, const struct role_hooks *hooks)
 {
-    struct role_process  p = { .context = { .role = role, .index = index }, .hooks = hooks, .exit_code = EX_SOFTWARE };
+    struct role_process  p = { .context = { .role = role, .index = index }, .hooks = hooks, .store_fd = -1,
+                                 .exit_code = EX_SOFTWARE };
     struct role_context *r = &p.context;
 
     prepare(&p);

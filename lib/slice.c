@@ -2,6 +2,8 @@
 
 #include "lib/error.h"
 
+#include <assert.h>
+
 struct slice
 slice_sub(struct slice s, size_t offset, size_t len)
 {
@@ -15,7 +17,10 @@ slice_sub(struct slice s, size_t offset, size_t len)
 bool
 slice_equal(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    if (a.len != b.len || a.len == 0)
+        return a.len == b.len;
+    assert(a.data != NULL && b.data != NULL);
+    return memcmp(a.data, b.data, a.len) == 0;
 }
 
 bool

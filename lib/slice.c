@@ -26,8 +26,9 @@ slice_equal(struct slice a, struct slice b)
 bool
 slice_equal_nocase(struct slice a, struct slice b)
 {
-    if (a.len != b.len)
-        return false;
+    if (a.len != b.len || a.len == 0)
+        return a.len == b.len;
+    assert(a.data != NULL && b.data != NULL);
     for (size_t i = 0; i < a.len; i++)
         if (ascii_lower(a.data[i]) != ascii_lower(b.data[i]))
             return false;

@@ -117,6 +117,9 @@ data_delivered(struct session *s, int rc)
 {
     enum reply reply = reply_of_store(rc);
 
+    /* One mailbox that went since RCPT must not cost the others their mail: the next try hears of each at its own RCPT. */
+    if (s->tx->recipient_count > 1 && (rc == MT_ENOTFOUND || rc == MT_EDISABLED))
+        reply = REPLY_STORE_FAILED;
     if (reply != REPLY_ACCEPTED) {
         refuse_message(s, reply);
     } else {

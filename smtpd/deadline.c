@@ -22,7 +22,8 @@ deadlines_init(struct deadlines *d, struct event_base *base, deadline_expired_fn
     for (unsigned i = 0; i < DEADLINE_KINDS; i++)
         TAILQ_INIT(&d->queues[i]);
     d->timer = evtimer_new(base, on_timer, d);
-    return d->timer == NULL ? MT_ENOMEM : MT_OK;
+    /* No later than what sessions send: a flood would keep a timer of lower priority from ever running. */
+    return d->timer == NULL || event_priority_set(d->timer, 0) != 0 ? MT_ENOMEM : MT_OK;
 }
 
 void

@@ -16,7 +16,7 @@ flight_init(struct flight *f, struct event_base *base, uint64_t max_bytes, struc
     TAILQ_INIT(&f->blocked);
     deadline_init(&f->pass_deadline, f);
     f->wake = event_new(base, -1, 0, on_wake, f);
-    return f->wake == NULL ? MT_ENOMEM : MT_OK;
+    return f->wake == NULL || event_priority_set(f->wake, 0) != 0 ? MT_ENOMEM : MT_OK;
 }
 
 void

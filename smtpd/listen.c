@@ -133,7 +133,7 @@ listen_start(struct smtpd *smtpd)
 
     smtpd->accept_again = evtimer_new(role->base, on_accept_again, smtpd);
     smtpd->listening = calloc(role->listener_count + 1, sizeof(struct listening));
-    if (smtpd->accept_again == NULL || smtpd->listening == NULL)
+    if (smtpd->accept_again == NULL || smtpd->listening == NULL || event_priority_set(smtpd->accept_again, 0) != 0)
         return MT_ENOMEM;
     for (unsigned i = 0; i < role->listener_count; i++) {
         struct listening *l = &smtpd->listening[i];
@@ -142,7 +142,8 @@ listen_start(struct smtpd *smtpd)
         evutil_make_socket_nonblocking(l->listener->fd);
         set_no_delay(l->listener->fd);
         l->event = event_new(role->base, l->listener->fd, EV_READ | EV_PERSIST, on_accept, l);
-        if (l->event == NULL || event_add(l->event, NULL) != 0)
+        /* In turn with the sessions, so that those who flood keep nobody out. */
+        if (l->event == NULL || event_priority_set(l->event, 0) != 0 || event_add(l->event, NULL) != 0)
             return MT_ENOMEM;
     }
     return MT_OK;

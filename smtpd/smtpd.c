@@ -96,7 +96,8 @@ make_parts(struct smtpd *smtpd)
     smtpd->mailboxes = mailboxes_new();
     smtpd->scratch = malloc(READ_BYTES);
     smtpd->grace_over = evtimer_new(base, on_grace_over, smtpd);
-    if (smtpd->mailboxes == NULL || smtpd->scratch == NULL || smtpd->grace_over == NULL)
+    if (smtpd->mailboxes == NULL || smtpd->scratch == NULL || smtpd->grace_over == NULL ||
+        event_priority_set(smtpd->grace_over, 0) != 0)
         return MT_ENOMEM;
     if ((rc = deadlines_init(&smtpd->deadlines, base, on_deadline)) != MT_OK ||
         (rc = flight_init(&smtpd->flight, base, smtpd->config->smtp.in_flight_max_bytes, &smtpd->deadlines, on_flight_resume,

@@ -1,6 +1,7 @@
 """Whatever a client does: it gets a clear error, and nobody else notices."""
 
 import socket
+import threading
 import time
 
 import pytest
@@ -167,3 +168,34 @@ def test_clients_that_go_in_the_middle(service):
             client.send(said)
     service.wait_for(lambda: service.metric("mailtest_smtp_sessions") == 0, "all sessions have ended")
     assert listed(service) == []
+
+
+def test_flood_keeps_nobody_out_and_ends_at_its_limit(make_service):
+    """Octets that cost the most to read, without end, on every process of the receiver."""
+    service = make_service(processes={"smtpd": 1}, smtp={"message_timeout_ms": 4000})
+    service.add_mailbox("acme")
+    ends = []
+
+    def run():
+        with connect(service) as client:
+            client.envelope()
+            client.say("DATA")
+            flood(client, 1 << 40, b"mt1\n" * 16384)
+            try:
+                ends.append(client.rest())
+            except ConnectionResetError:
+                ends.append("")
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        while not ends:
+            with connect(service) as client:        # whose own time limit is the measure
+                assert client.greeting.startswith("220 ")
+                assert client.say("NOOP").startswith("250 ")
+    finally:
+        for thread in threads:
+            thread.join(60)
+    assert len(ends) == 4
+    assert service.metric("mailtest_smtp_timeouts_total") == 4

@@ -119,3 +119,18 @@ def test_mailbox_over_its_quota_is_told_to_come_again(make_service):
                 break
     assert reply.startswith("452 4.2.2 ")
     assert send(service, b"Subject: x\r\n\r\n", f"postmaster@{DOMAIN}").startswith("250 ")
+
+
+def test_mailbox_that_goes_meanwhile_costs_the_others_nothing(service):
+    service.add_mailbox("acme")
+    service.add_mailbox("beta")
+    with connect(service) as client:
+        client.envelope(f"acme@{DOMAIN}")
+        assert client.say(f"RCPT TO:<beta@{DOMAIN}>").startswith("250 ")
+        assert client.say("DATA").startswith("354 ")
+        service.ctl("mailbox", "delete", "acme", "-y")
+        assert client.say(b"Subject: x\r\n\r\nx\r\n.\r\n").startswith("451 ")     # try again
+        assert client.say("MAIL FROM:<a@b.test>").startswith("250 ")
+        assert client.say(f"RCPT TO:<acme@{DOMAIN}>").startswith("550 5.1.1")
+        assert client.say(f"RCPT TO:<beta@{DOMAIN}>").startswith("250 ")
+        assert client.data(b"Subject: x\r\n\r\nx\r\n.\r\n").startswith("250 ")

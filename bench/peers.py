@@ -1,16 +1,17 @@
-"""What takes the mail in the benchmarks: Mailtest, and what it is measured against, Postfix and smtp-sink from Debian's
-packages, unpacked and not installed. All offer the same: where to send to, how long they are busy with it, an end."""
+"""What is measured: Mailtest, and what it is measured against, Postfix, smtp-sink and nginx from Debian's packages, unpacked and
+not installed. All that take mail offer the same: where to send to, how long they are busy with it, an end."""
 
 import os
 import random
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
 
-from servers.base import OWN_UID, MailServer, session_members    # noqa: E402
+from servers.base import OWN_UID, MailServer, ServerError, session_members    # noqa: E402
 from servers.postfix import Postfix                              # noqa: E402
 from service import DOMAIN as OUR_DOMAIN                         # noqa: E402
 from service import Service                                      # noqa: E402
@@ -101,6 +102,67 @@ class SmtpSink(Peer):
         return [self.unpacked("usr/sbin/smtp-sink"), f"{self.host}:{self.port}", "4096"]
 
 
+NGINX = """
+daemon off;
+worker_processes 1;
+error_log {scratch}/output;
+pid {scratch}/data/pid;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    default_type application/json;
+    client_body_temp_path {scratch}/data;
+    proxy_temp_path {scratch}/data;
+    fastcgi_temp_path {scratch}/data;
+    uwsgi_temp_path {scratch}/data;
+    scgi_temp_path {scratch}/data;
+    server {{ listen {host}:{port}; root {scratch}/www; }}
+}}
+"""
+
+
+class Nginx(MailServer):
+    """nginx with one worker, as Mailtest looks up with one process, that serves one file."""
+
+    name = package = "nginx"
+    file = "token.json"
+
+    def __init__(self, content: bytes):
+        super().__init__(DOMAIN)
+        self.content = content
+
+    @property
+    def http_port(self) -> int:
+        return self.port
+
+    def pids(self) -> list[int]:
+        return session_members(self.process.pid)
+
+    def configure(self):
+        self.make_folder("data")
+        (self.make_folder("www", 0o755) / self.file).write_bytes(self.content)
+        self.write("nginx.conf", NGINX.format(scratch=self.scratch, host=self.host, port=self.port))
+        (self.scratch / "output").touch(0o666)
+        os.chown(self.scratch / "output", OWN_UID, OWN_UID)
+
+    def command(self):
+        return [self.unpacked("usr/sbin/nginx"), "-c", self.scratch / "nginx.conf", "-p", self.scratch,
+                "-e", self.scratch / "output"]
+
+    def _wait_for_banner(self, seconds: float = 20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://{self.host}:{self.port}/{self.file}", timeout=5) as answer:
+                    if answer.read() == self.content:
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise ServerError(f"nginx does not answer on port {self.port}:\n{self.log}")
+
+
 class Mailtest:
     """The service, with a fresh store of its own."""
 
@@ -117,6 +179,10 @@ class Mailtest:
     @property
     def port(self) -> int:
         return self.service.smtp_port
+
+    @property
+    def http_port(self) -> int:
+        return self.service.ports["http"]
 
     def __enter__(self):
         try:
@@ -135,9 +201,21 @@ class Mailtest:
         return session_members(self.service.process.pid)
 
     def write_tokens(self, file, count):
+        self._mint(file, count)
+
+    def register_tokens(self, file: Path, count: int) -> None:
+        """Mints them and puts them into the database, behind the back of the service, which is stopped meanwhile."""
+        self.service.stop()
+        self._mint(file, count, "--register")
+        self.service.start()
+
+    def _mint(self, file, count, *options):
         with open(file, "wb") as tokens:
-            subprocess.run([self.build / "bench/mint_tokens", self.service.scratch / "state", self.domain,
+            subprocess.run([self.build / "bench/mint_tokens", *options, self.service.scratch / "state", self.domain,
                             str(MAILBOXES), str(count)], stdout=tokens, check=True)
+
+    def store_bytes(self) -> int:
+        return (self.service.scratch / "state/db/data.mdb").stat().st_size
 
     def settle(self, accepted):
         """All is done when the 250 is said."""

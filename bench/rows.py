@@ -1,5 +1,6 @@
 """The rows of the table: what is measured, against whom, and what is to be reached."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,6 +85,7 @@ class SmtpLoads:
 
     def _burst(self, server, load: Load, seconds: float) -> Burst:
         server.write_tokens(self.tokens, load.tokens)
+        os.sync()                   # what the burst before left for later must not burden this one
         before = cpu_seconds(server.pids())
         report = run_generator(self.program, *load.arguments, "-d", seconds, "--tokens", self.tokens,
                                "--recipient", f"box%@{server.domain}", "--mailboxes", MAILBOXES, server.host, server.port)

@@ -73,7 +73,10 @@ facts_message(struct slice record, uint64_t id, struct slice mailbox, bool in_sh
     if (rc != MT_OK)
         return rc;
     emit_init(&j, out);
-    (in_short ? answer_message_summary : answer_message)(&j, NULL, id, mailbox, &m);
+    if (in_short)
+        answer_message_summary(&j, NULL, id, mailbox, &m);
+    else
+        answer_message(&j, NULL, id, mailbox, &m, 0);
     return out->fault;
 }
 

@@ -210,6 +210,7 @@ imapd_open(struct role_context *r)
 {
     struct imapd *imapd = calloc(1, sizeof(*imapd));
     bool          wants_tls = false;
+    int           rc = MT_OK;
 
     if (imapd == NULL)
         return MT_ENOMEM;
@@ -217,7 +218,9 @@ imapd_open(struct role_context *r)
     imapd->role = r;
     for (unsigned i = 0; i < r->listener_count; i++)
         wants_tls = wants_tls || is_tls(r->listeners[i].kind);
-    return wants_tls ? tls_server_open(r->config->tls.certificate, r->config->tls.key, &imapd->tls) : MT_OK;
+    if (wants_tls && (rc = tls_server_open(r->config->tls.certificate, r->config->tls.key, &imapd->tls)) == MT_OK)
+        metric_set(METRIC_TLS_CERT_EXPIRES_UNIX, (uint64_t)tls_expires_unix(imapd->tls));
+    return rc;
 }
 
 static int

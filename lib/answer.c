@@ -207,15 +207,6 @@ write_times(struct emit *j, uint64_t received_us, uint64_t committed_us)
 
 /* ---- A token ----------------------------------------------------------------------------------------------------- */
 
-/* The earliest moment the mail can have been sent: our own clock's where we issued the token, else the issuer's. */
-static int64_t
-sent_us(const struct token_answer *a)
-{
-    if (a->record != NULL && a->record->minted_us != 0)
-        return (int64_t)a->record->minted_us;
-    return (int64_t)token_issued_unix(&a->token) * 1000000;
-}
-
 static void
 write_latency(struct emit *j, const struct token_answer *a, uint64_t received_us)
 {
@@ -251,7 +242,7 @@ write_arrival(struct emit *j, const struct token_answer *a, uint32_t i, struct s
     write_envelope(j, m);
     hops->from = j->out->len + sizeof(",\"hops\":") - 1;
     if (m != NULL) {
-        write_hops(j, m, sent_us(a));
+        write_hops(j, m, (int64_t)a->record->minted_us);
     } else {
         emit_array(j, "hops");
         emit_array_end(j);
@@ -371,10 +362,8 @@ answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slic
 }
 
 void
-answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m)
+answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m, uint64_t minted_us)
 {
-    int64_t issued_us = m->parsed.candidate_count == 0 ? 0 : (int64_t)token_issued_unix(&m->parsed.candidates[0].token) * 1000000;
-
     emit_object(j, key);
     write_summary(j, id, mailbox, m);
     emit_slice_or_null(j, "message_id", m->parsed.message_id);
@@ -387,7 +376,7 @@ answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbo
     write_names(j, "facts", m->session.flags, session_flag_names, COUNT(session_flag_names));
     write_envelope(j, m);
     emit_u64(j, "received_count", m->parsed.received_count);
-    write_hops(j, m, issued_us);
+    write_hops(j, m, (int64_t)minted_us);
     write_parts(j, m);
     emit_object_end(j);
 }

@@ -37,9 +37,12 @@ struct token_answer {
 /* As one object: the value of member key, or an element, or the document (NULL). Its found_in and hops are those of the first arrival. */
 void answer_token(struct emit *j, const char *key, const struct token_answer *a);
 
-/* A message's facts in short, as lists and event streams show them, and all of them. mailbox: its name. */
+/*
+ * A message's facts in short, as lists and event streams show them, and all of them. mailbox: its name.
+ * minted_us: of the record of the message's token, so that its hops have the delays of the token's answer; 0: not known.
+ */
 void answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m);
-void answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m);
+void answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m, uint64_t minted_us);
 
 /*
  * The hops of a message with their delays, newest (ours) first, at most HOP_DELAY_MAX. Our own hop is made from the session's facts

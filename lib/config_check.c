@@ -125,7 +125,8 @@ static const struct {
     [FORM_DOMAIN]      = { is_domain,      "a domain name in ASCII, such as \"mail.example.net\"" },
     [FORM_PATH]        = { is_path,        "the name of a file or folder" },
     [FORM_SOCKET_PATH] = { is_socket_path, "the name of a socket file of at most 107 octets" },
-    [FORM_ADDRESS]     = { is_address,     "\"192.0.2.1:25\", \"[2001:db8::1]:25\" or \"unix:/run/name.sock\" (at most 107 octets)" },
+    [FORM_ADDRESS]     = { is_address,     "\"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or \"unix:/run/name.sock\" (at most "
+                                           "107 octets)" },
     [FORM_USER]        = { is_user,        "the name of a user of at most 24 characters, or \"\"" },
 };
 
@@ -271,6 +272,7 @@ fail_name(const struct outline *o, const struct node *n, struct config_error *er
     struct slice section = dot < path.len ? slice_sub(path, 0, dot + 1) : slice_make("", 0);
     struct slice name = slice_sub(path, section.len, path.len);
     char         allowed[700] = "";
+    bool         meant = true;
 
     for (int pass = 0; pass < 3 && allowed[0] == '\0'; pass++) {
         struct slice last = { 0 };
@@ -283,16 +285,19 @@ fail_name(const struct outline *o, const struct node *n, struct config_error *er
             if (pass == 1) {
                 size_t full_dot = slice_find(full, '.');
                 if (full_dot < full.len && slice_equal(slice_sub(full, full_dot + 1, full.len), name))
-                    snprintf(allowed + used, sizeof(allowed) - used, "%s%s", used > 0 ? ", " : "", settings[i].path);
+                    snprintf(allowed + used, sizeof(allowed) - used, "%s%s", used > 0 ? "\" or \"" : "", settings[i].path);
                 continue;
             }
             rest = slice_sub(rest, 0, rest_dot);    /* at the top, a section stands for its settings */
             if (here && !slice_equal(rest, last) && (pass == 2 || names_are_near(rest, name)))
-                snprintf(allowed + used, sizeof(allowed) - used, "%s%.*s", used > 0 ? ", " : "", (int)rest.len, rest.data);
+                snprintf(allowed + used, sizeof(allowed) - used, "%s%.*s", used == 0 ? "" : pass == 2 ? ", " : "\" or \"",
+                         (int)rest.len, rest.data);
             last = rest;
         }
+        meant = pass < 2;
     }
-    return config_fail(error, o->file, n->key_line, n->key_column, "%s: found an unknown setting, allowed: %s", LOG_TEXT(path), allowed);
+    return config_fail(error, o->file, n->key_line, n->key_column, "%s: found an unknown setting, %s%s%s", LOG_TEXT(path),
+                       meant ? "did you mean \"" : "allowed: ", allowed, meant ? "\"?" : "");
 }
 
 static int

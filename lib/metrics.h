@@ -30,7 +30,7 @@
     X(STORE_ARRIVED_TOTAL,       "store_arrivals_total",       "counter", "messages with a genuine token") \
     X(STORE_UNMATCHED_TOTAL,     "store_unmatched_total",      "counter", "messages without one") \
     X(STORE_COMMITS_TOTAL,       "store_commits_total",        "counter", "transactions committed") \
-    X(STORE_COMMIT_US_TOTAL,     "store_commit_microseconds_total", "counter", "time in commits") \
+    X(STORE_COMMIT_US_TOTAL,     "store_commit_seconds_total", "counter", "time in commits; counted in microseconds, shown in seconds") \
     X(STORE_COMMIT_FAILURES_TOTAL, "store_commit_failures_total", "counter", "transactions that failed") \
     X(STORE_FULL_TOTAL,          "store_full_total",           "counter", "writes refused because disk or map was full") \
     X(STORE_EXPIRED_TOTAL,       "store_expired_total",        "counter", "messages removed by retention") \
@@ -40,6 +40,7 @@
     X(STORE_OLDEST_READER_TXNS,  "store_oldest_reader_transactions", "gauge", "transactions that the oldest reader lags behind") \
     X(STORE_STALE_READERS_TOTAL, "store_stale_readers_total",  "counter", "reader slots of dead processes cleared") \
     X(ROLE_RESTARTS_TOTAL,       "role_restarts_total",        "counter", "roles restarted after they died") \
+    X(SERVICE_STARTED_UNIX,      "service_start_time_seconds", "gauge",  "when the service was started, seconds since 1970") \
     X(TLS_CERT_EXPIRES_UNIX,     "tls_certificate_expiry_seconds", "gauge", "when the certificate expires, seconds since 1970")
 
 enum metric {

@@ -45,11 +45,8 @@ sandbox_user(enum role role, const struct config *config, unsigned *uid, unsigne
         return MT_OK;
     }
     snprintf(name, sizeof(name), "%s-%s", user, role_name(role));
-    if ((pw = getpwnam(name)) == NULL && (pw = getpwnam(user)) == NULL) {
-        log_error("event=no-user user=\"%s\" reason=\"started as root, and there is no such user: create it (adduser --system --group "
-                  "%s), or name another in processes.user\"", user, user);
+    if ((pw = getpwnam(name)) == NULL && (pw = getpwnam(user)) == NULL)
         return MT_ENOTFOUND;
-    }
     *uid = pw->pw_uid;
     *gid = pw->pw_gid;
     return MT_OK;
@@ -72,8 +69,10 @@ change_user(enum role role, const struct config *config)
 
     if (geteuid() != 0)
         return MT_OK;
-    if ((rc = sandbox_user(role, config, &uid, &gid)) != MT_OK)
+    if ((rc = sandbox_user(role, config, &uid, &gid)) != MT_OK) {
+        log_error("event=no-user user=\"%s\" reason=\"started as root, and there is no such user\"", config->processes.user);
         return rc;
+    }
     if (setgroups(0, NULL) != 0)
         return fail("setgroups");
     if (setresgid(gid, gid, gid) != 0)

@@ -10,7 +10,7 @@
 /* MT_ENOTFOUND (no such user), MT_EDENIED, MT_EIO (logged): the process must end, never serve with more rights than it should have. */
 int sandbox_enter(enum role role, const struct config *config);
 
-/* The user and group that a role runs as when started as root; MT_ENOTFOUND (logged): no such user. */
+/* The user and group that a role runs as when started as root; MT_ENOTFOUND: no such user. */
 int sandbox_user(enum role role, const struct config *config, unsigned *uid, unsigned *gid);
 
 #endif

@@ -24,21 +24,35 @@ enum { SELF_SIGNED_DAYS = 3650, COMMON_NAME_MAX = 64 };
 
 /* ---- Opening ------------------------------------------------------------------------------------------------------ */
 
-/* What OpenSSL says first is the cause, in its own terms; wanted says what should be there. Empties its queue. */
-static void
-log_openssl(const char *event, const char *file, const char *wanted)
-{
-    unsigned long err = ERR_get_error();
-    const char   *reason = ERR_reason_error_string(err);
+/* What is wrong with which file. The texts are static. */
+struct problem {
+    const char *event, *file, *reason;
+    const char *wanted;     /* what should be there; NULL: the reason says it all */
+};
 
-    log_error("event=%s file=\"%s\" reason=\"%s\" wanted=\"%s\"", event, LOG_TEXT(slice_of(file)),
-              reason != NULL ? reason : "OpenSSL gives none", wanted);
+/* What OpenSSL says first is the cause, in its own terms. Empties its queue. */
+static struct problem
+problem_of_openssl(const char *event, const char *file, const char *wanted)
+{
+    const char *reason = ERR_reason_error_string(ERR_get_error());
+
     ERR_clear_error();
+    return (struct problem){ event, file, reason != NULL ? reason : "OpenSSL gives none", wanted };
+}
+
+static void
+log_problem(const struct problem *problem)
+{
+    if (problem->wanted == NULL)
+        log_error("event=%s file=\"%s\" reason=\"%s\"", problem->event, LOG_TEXT(slice_of(problem->file)), problem->reason);
+    else
+        log_error("event=%s file=\"%s\" reason=\"%s\" wanted=\"%s\"", problem->event, LOG_TEXT(slice_of(problem->file)),
+                  problem->reason, problem->wanted);
 }
 
 /* OpenSSL's own message for a file that cannot be opened does not tell absent from denied. */
 static int
-check_readable(const char *file)
+check_readable(const char *file, struct problem *problem)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
 
@@ -47,7 +61,7 @@ check_readable(const char *file)
         return MT_OK;
     }
     rc = mt_from_errno(errno);
-    log_error("event=tls-file file=\"%s\" reason=\"%s\"", LOG_TEXT(slice_of(file)), strerror(errno));
+    *problem = (struct problem){ "tls-file", file, strerror(errno), NULL };
     return rc;
 }
 
@@ -83,29 +97,56 @@ context_new(void)
     return ctx;
 }
 
-int
-tls_server_open(const char *certificate_file, const char *key_file, SSL_CTX **out)
+static int
+open_server(const char *certificate_file, const char *key_file, SSL_CTX **out, struct problem *problem)
 {
     SSL_CTX *ctx;
     int      rc;
 
-    if ((rc = check_readable(certificate_file)) != MT_OK || (rc = check_readable(key_file)) != MT_OK)
+    if ((rc = check_readable(certificate_file, problem)) != MT_OK || (rc = check_readable(key_file, problem)) != MT_OK)
         return rc;
     ERR_clear_error();
     if ((ctx = context_new()) == NULL) {
-        log_openssl("tls-context", "", "a context");
+        *problem = problem_of_openssl("tls-context", "", "a context");
         return MT_ENOMEM;
     }
     if (SSL_CTX_use_certificate_chain_file(ctx, certificate_file) != 1) {
-        log_openssl("tls-certificate", certificate_file, "the certificate and its chain in PEM, the own one first");
+        *problem = problem_of_openssl("tls-certificate", certificate_file, "the certificate and its chain in PEM, the own one first");
     } else if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1) {
-        log_openssl("tls-key", key_file, "the certificate's private key in PEM, without a passphrase");
+        *problem = problem_of_openssl("tls-key", key_file, "the certificate's private key in PEM, without a passphrase");
     } else {
         *out = ctx;
         return MT_OK;
     }
     SSL_CTX_free(ctx);
     return MT_EINVALID;
+}
+
+int
+tls_server_open(const char *certificate_file, const char *key_file, SSL_CTX **out)
+{
+    struct problem problem;
+    int            rc = open_server(certificate_file, key_file, out, &problem);
+
+    if (rc != MT_OK)
+        log_problem(&problem);
+    return rc;
+}
+
+int
+tls_server_check(const char *certificate_file, const char *key_file, char *text, size_t size)
+{
+    struct problem problem;
+    SSL_CTX       *ctx = NULL;
+    int            rc = open_server(certificate_file, key_file, &ctx, &problem);
+
+    if (rc == MT_OK)
+        SSL_CTX_free(ctx);
+    else if (problem.wanted == NULL)
+        snprintf(text, size, "%s: %s", problem.file, problem.reason);
+    else
+        snprintf(text, size, "%s: %s; wanted: %s", problem.file, problem.reason, problem.wanted);
+    return rc;
 }
 
 int64_t
@@ -243,14 +284,17 @@ write_pem(const char *file, mode_t mode, X509 *certificate, EVP_PKEY *key)
 int
 tls_self_sign(const char *certificate_file, const char *key_file, const char *const *names, unsigned name_count)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509     *certificate = X509_new();
-    int       rc = MT_ENOMEM;
+    EVP_PKEY      *key = EVP_EC_gen("P-256");
+    X509          *certificate = X509_new();
+    struct problem problem;
+    int            rc = MT_ENOMEM;
 
-    if (key == NULL || certificate == NULL || !fill_certificate(certificate, key, names, name_count))
-        log_openssl("tls-self-sign", certificate_file, "a new certificate");
-    else if ((rc = write_pem(key_file, 0600, NULL, key)) == MT_OK)
+    if (key == NULL || certificate == NULL || !fill_certificate(certificate, key, names, name_count)) {
+        problem = problem_of_openssl("tls-self-sign", certificate_file, "a new certificate");
+        log_problem(&problem);
+    } else if ((rc = write_pem(key_file, 0600, NULL, key)) == MT_OK) {
         rc = write_pem(certificate_file, 0644, certificate, NULL);
+    }
     X509_free(certificate);
     EVP_PKEY_free(key);
     return rc;

@@ -15,6 +15,9 @@
  */
 int tls_server_open(const char *certificate_file, const char *key_file, SSL_CTX **out);
 
+/* Whether tls_server_open would do. As it, but the file and the reason go into text (cut at size) and nothing is logged. */
+int tls_server_check(const char *certificate_file, const char *key_file, char *text, size_t size);
+
 /* When the context's certificate expires, Unix seconds; 0 where unknown. */
 int64_t tls_expires_unix(const SSL_CTX *ctx);
 

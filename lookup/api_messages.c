@@ -1,5 +1,6 @@
 /* api_messages - lists, facts, bytes and removal of stored messages. */
 #include "lookup/ask.h"
+#include "lookup/facts.h"
 
 #include "lib/error.h"
 #include "lib/log.h"
@@ -82,24 +83,42 @@ api_message_list(struct call *c)
 
 /* ---- One ------------------------------------------------------------------------------------------------------------- */
 
+/* When the message's first token was minted here, which the token's own answer counts from, too; 0 if it was not. */
+static int
+token_minted_us(const struct call *c, const struct message_record *m, uint64_t *out)
+{
+    struct token_record record;
+    int                 rc;
+
+    *out = 0;
+    if (m->parsed.candidate_count == 0)
+        return MT_OK;
+    rc = token_find(c->view, &c->caller, m->mailbox_id, &m->parsed.candidates[0].token, &record);
+    if (rc == MT_OK)
+        *out = record.minted_us;
+    return rc == MT_ENOTFOUND ? MT_OK : rc;
+}
+
 void
 api_message_show(struct call *c)
 {
     struct message_record m;
     struct mailbox_record mailbox;
     struct emit           j;
-    uint64_t              id;
+    uint64_t              id, minted_us = 0;
     int                   rc;
 
     if (!call_message(c, &id, &m))
         return;
     rc = db_mailbox_by_id(c->view, m.mailbox_id, &mailbox);
+    if (rc == MT_OK)
+        rc = token_minted_us(c, &m, &minted_us);
     if (rc != MT_OK) {
         reply_error(c->exchange, rc, "the message's mailbox");
         return;
     }
     j = lookup_json(c->lookup);
-    answer_message(&j, NULL, id, mailbox.name, &m);
+    answer_message(&j, NULL, id, mailbox.name, &m, minted_us);
     reply_json(c->lookup, c->exchange, 200);
 }
 

@@ -4,7 +4,7 @@
 #include "lib/error.h"
 #include "lib/rfc3339.h"
 
-/* Whose metric it is, by the beginning of its name. Others are of every process. */
+/* Whose metric it is, by the beginning of its name. Others are of whichever process has set them. */
 static const struct {
     const char *prefix;
     enum role   role;
@@ -21,7 +21,17 @@ metric_is_of(enum metric m, enum role role)
     for (size_t i = 0; i < COUNT(owners); i++)
         if (slice_starts(slice_of(name), owners[i].prefix))
             return owners[i].role == role;
-    return true;
+    return false;
+}
+
+/* Prometheus' unit of time is the second. */
+static void
+write_value(struct buf *out, enum metric m, uint64_t value)
+{
+    if (m == METRIC_STORE_COMMIT_US_TOTAL)
+        buf_printf(out, "%llu.%06llu\n", (unsigned long long)(value / 1000000), (unsigned long long)(value % 1000000));
+    else
+        buf_printf(out, "%llu\n", (unsigned long long)value);
 }
 
 void
@@ -35,9 +45,11 @@ metrics_page(struct buf *out, const struct page_process *processes, unsigned cou
 
         buf_printf(out, "# HELP mailtest_%s %s\n# TYPE mailtest_%s %s\n", info->name, info->help, info->name, info->kind);
         for (unsigned i = 0; i < count; i++)
-            if (processes[i].values[m] != 0 || metric_is_of((enum metric)m, processes[i].role))
-                buf_printf(out, "mailtest_%s{role=\"%s\",index=\"%u\"} %llu\n", info->name, role_name(processes[i].role),
-                           processes[i].index, (unsigned long long)processes[i].values[m]);
+            if (processes[i].values[m] != 0 || metric_is_of((enum metric)m, processes[i].role)) {
+                buf_printf(out, "mailtest_%s{role=\"%s\",index=\"%u\"} ", info->name, role_name(processes[i].role),
+                           processes[i].index);
+                write_value(out, (enum metric)m, processes[i].values[m]);
+            }
     }
 }
 
@@ -86,15 +98,41 @@ static const struct {
     { "Messages with a genuine token", METRIC_STORE_ARRIVED_TOTAL },
     { "Messages without one", METRIC_STORE_UNMATCHED_TOTAL },
     { "Messages kept", METRIC_STORE_MESSAGES },
-    { "Bytes in use", METRIC_STORE_USED_BYTES },
-    { "Refused for good (5yz)", METRIC_SMTP_REFUSED_PERM_TOTAL },
-    { "Refused for now (4yz)", METRIC_SMTP_REFUSED_TEMP_TOTAL },
+    { "Room in use", METRIC_STORE_USED_BYTES },
+    { "Commands and mails refused for good", METRIC_SMTP_REFUSED_PERM_TOTAL },
+    { "Commands and mails asked to come again later", METRIC_SMTP_REFUSED_TEMP_TOTAL },
     { "Refused because the disk or the store was full", METRIC_STORE_FULL_TOTAL },
     { "SMTP sessions open", METRIC_SMTP_SESSIONS },
     { "Requests waiting for a token", METRIC_LOOKUP_WAITING },
     { "Event streams open", METRIC_LOOKUP_STREAMS },
     { "Processes restarted", METRIC_ROLE_RESTARTS_TOTAL },
 };
+
+/* "17", "64 KiB", "1.5 GiB". */
+static void
+append_value(struct buf *out, enum metric m, uint64_t value)
+{
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+    double                   size = (double)value;
+    unsigned                 unit = 0;
+
+    if (m != METRIC_STORE_USED_BYTES) {
+        buf_printf(out, "%llu", (unsigned long long)value);
+        return;
+    }
+    for (; size >= 1024 && unit + 1 < COUNT(units); unit++)
+        size /= 1024;
+    buf_printf(out, "%.4g %s", size, units[unit]);
+}
+
+/* The service's start; before the supervisor has told it, this role's. */
+static uint64_t
+started_us(const struct status_facts *f)
+{
+    uint64_t started = sum(f, METRIC_SERVICE_STARTED_UNIX) * 1000000;
+
+    return started == 0 || started > f->now_us ? f->started_us : started;
+}
 
 void
 status_page(struct buf *out, const struct status_facts *f)
@@ -113,9 +151,12 @@ status_page(struct buf *out, const struct status_facts *f)
     if (!f->store_connected)
         buf_append_string(out, "; the store is away, mail is asked to come again");
     buf_printf(out, ".</p>\n<p>Version " MAILTEST_VERSION ", up for %s, as of %s.</p>\n<table>\n",
-               duration_text(f->now_us - f->started_us, up), now);
-    for (size_t i = 0; i < COUNT(rows); i++)
-        buf_printf(out, "<tr><td>%s</td><td>%llu</td></tr>\n", rows[i].label, (unsigned long long)sum(f, rows[i].metric));
+               duration_text((f->now_us - started_us(f)) / 1000000 * 1000000, up), now);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        buf_printf(out, "<tr><td>%s</td><td>", rows[i].label);
+        append_value(out, rows[i].metric, sum(f, rows[i].metric));
+        buf_append_string(out, "</td></tr>\n");
+    }
     buf_append_string(out, "</table>\n<p>For programs: <a href=\"/metrics\">metrics</a>, <a href=\"/healthz\">healthz</a>, "
                            "<a href=\"/readyz\">readyz</a>.</p>\n</body>\n</html>\n");
 }

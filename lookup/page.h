@@ -13,10 +13,13 @@ struct page_process {
     uint64_t  values[METRIC_COUNT];
 };
 
-/* Prometheus text format 0.0.4: each metric with its help and type once, then one sample for each process that has it. */
+/*
+ * Prometheus text format 0.0.4: each metric with its help and type once, then one sample for each process that has it: metric_is_of, or
+ * another value than 0.
+ */
 void metrics_page(struct buf *out, const struct page_process *processes, unsigned count);
 
-/* Whether the processes of a role count this metric. */
+/* Whether each process of a role shows this metric, also while it is 0. */
 bool metric_is_of(enum metric m, enum role role);
 
 struct status_facts {

@@ -3,6 +3,7 @@
  */
 #include "lib/log.h"
 #include "lib/role.h"
+#include "mailtestd/state.h"
 #include "mailtestd/supervisor.h"
 
 #include "lib/error.h"
@@ -25,7 +26,8 @@ print_help(FILE *f)
             "Receives mail for test mailboxes and tells whether a test mail has arrived. Runs in the foreground.\n"
             "\n"
             "  -c, --config FILE    the configuration (default: %s)\n"
-            "      --check-config   only check it; exit code 78 and FILE:LINE:COLUMN where it is wrong\n"
+            "      --check-config   only check it, its certificate and its user; exit code 78 and FILE:LINE:COLUMN\n"
+            "                       where it is wrong\n"
             "      --version        print the version\n"
             "  -h, --help           print this\n"
             "\n"
@@ -39,12 +41,18 @@ check_config(const char *file)
 {
     struct config_error error;
     struct config      *config = NULL;
-    int                 rc = config_read_file(file, &config, &error);
+    struct state_error  state_error;
+    int                 rc = config_read_file(file, &config, &error), exit_code = EX_OK;
 
     if (rc == MT_OK) {
-        printf("%s is right\n", file);
+        if (state_check(config, true, &state_error) != MT_OK)
+            exit_code = state_error.exit_code;
+        if (exit_code == EX_OK)
+            printf("%s is right\n", file);
+        else
+            fprintf(stderr, "%s: %s\n", file, state_error.text);
         config_free(config);
-        return EX_OK;
+        return exit_code;
     }
     fprintf(stderr, "%s\n", error.text);
     return rc == MT_ENOTFOUND ? EX_NOINPUT : rc == MT_EDENIED ? EX_NOPERM : rc == MT_ESYNTAX ? EX_CONFIG : EX_OSERR;

@@ -9,6 +9,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "mailtestd/state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,6 +67,7 @@ reload_begin(struct supervisor *s)
 {
     struct config_error error;
     struct listen_error listen_error;
+    struct state_error  state_error;
     struct process     *store = roles_store(s);
     const char         *fixed;
     char                text[512] = "";
@@ -83,6 +85,8 @@ reload_begin(struct supervisor *s)
     }
     if ((fixed = find_fixed_change(s->current->config, s->next->config)) != NULL) {
         snprintf(text, sizeof(text), "%s has changed, which needs a restart", fixed);
+    } else if (state_check(s->next->config, false, &state_error) != MT_OK) {
+        slice_copy(text, sizeof(text), slice_of(state_error.text));
     } else if (listeners_plan(&s->listeners, s->next->config, roles_socket_group(s->next->config), &listen_error) != MT_OK) {
         slice_copy(text, sizeof(text), slice_of(listen_error.text));
     } else {

@@ -41,6 +41,28 @@ fail(struct state_error *error, const char *what, const char *path, int err)
 
 /* ---- Owner ------------------------------------------------------------------------------------------------------------ */
 
+static int
+fail_user(const struct config *config, struct state_error *error)
+{
+    snprintf(error->text, sizeof(error->text), "started as root, and there is no user \"%s\": create it (systemd-sysusers, or useradd "
+             "--system --user-group %s), or name another in processes.user", config->processes.user, config->processes.user);
+    error->exit_code = EX_NOUSER;
+    return MT_ENOTFOUND;
+}
+
+static int
+check_users(const struct config *config, struct state_error *error)
+{
+    unsigned uid, gid;
+
+    if (geteuid() != 0)
+        return MT_OK;
+    for (enum role role = ROLE_SMTPD; role <= ROLE_STORE; role++)
+        if (sandbox_user(role, config, &uid, &gid) != MT_OK)
+            return fail_user(config, error);
+    return MT_OK;
+}
+
 /* By number where it has no name, as chown takes it. */
 static const char *
 user_name(unsigned uid, char *out, size_t size)
@@ -103,11 +125,8 @@ give_to_store(const struct config *config, int dir, struct state_error *error)
 
     if (geteuid() != 0)
         return MT_OK;
-    if (sandbox_user(ROLE_STORE, config, &uid, &gid) != MT_OK) {
-        error->text[0] = '\0';      /* said already */
-        error->exit_code = EX_NOUSER;
-        return MT_ENOTFOUND;
-    }
+    if (sandbox_user(ROLE_STORE, config, &uid, &gid) != MT_OK)
+        return fail_user(config, error);
     if (uid == 0) {
         log_warning("event=running-as-root reason=\"state_dir belongs to root and processes.user is empty, so no role changes its user\"");
         return MT_OK;
@@ -129,6 +148,29 @@ give_to_store(const struct config *config, int dir, struct state_error *error)
 }
 
 /* ---- Certificate -------------------------------------------------------------------------------------------------------- */
+
+/* The certificate and the key can be read and belong together; or both are missing, and a start makes them. */
+static int
+check_certificate(const struct config *config, bool starting, struct state_error *error)
+{
+    const char *certificate = config->tls.certificate, *key = config->tls.key;
+    bool        none = access(certificate, F_OK) != 0 && errno == ENOENT && access(key, F_OK) != 0 && errno == ENOENT;
+    size_t      len;
+    int         rc;
+
+    if (none && config->tls.self_signed && starting)
+        return MT_OK;
+    if ((rc = tls_server_check(certificate, key, error->text, sizeof(error->text))) == MT_OK)
+        return MT_OK;
+    len = strlen(error->text);
+    if (rc == MT_ENOTFOUND && none && config->tls.self_signed)
+        snprintf(error->text + len, sizeof(error->text) - len, "; tls.self_signed makes it at a start only");
+    else if (rc == MT_ENOTFOUND)
+        snprintf(error->text + len, sizeof(error->text) - len, "; give both tls.certificate and tls.key%s",
+                 !none ? "" : starting ? ", or set tls.self_signed: true" : ", or set tls.self_signed: true and restart");
+    error->exit_code = rc == MT_ENOTFOUND ? EX_NOINPUT : rc == MT_EDENIED ? EX_NOPERM : rc == MT_EINVALID ? EX_CONFIG : EX_OSERR;
+    return rc;
+}
 
 /* The folder that a file is in, where it is missing. */
 static int
@@ -191,6 +233,18 @@ fail_folder(struct state_error *error, const char *what, const char *path, int e
 
     if (rc == MT_EDENIED && stat(path, &st) == 0)
         snprintf(error->text + len, sizeof(error->text) - len, " (it belongs to user %s)", user_name(st.st_uid, owner, sizeof(owner)));
+    return rc;
+}
+
+int
+state_check(const struct config *config, bool starting, struct state_error *error)
+{
+    int rc = check_users(config, error);
+
+    if (rc == MT_OK)
+        rc = check_certificate(config, starting, error);
+    if (rc == MT_EDENIED && access(config->state_dir, X_OK) != 0 && errno == EACCES)
+        return fail_folder(error, "cannot open state_dir", config->state_dir, EACCES);     /* the cause */
     return rc;
 }
 

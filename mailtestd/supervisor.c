@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -185,7 +186,7 @@ start_failed(struct supervisor *s, struct process *p, int status)
         roles_restart_later(p);
         return;
     }
-    log_info("event=start-failed role=%s exit_code=%d", p->name, exit_code);
+    log_error("event=start-failed role=%s exit_code=%d", p->name, exit_code);
     roles_remove(s, p);
     supervisor_stop(s, exit_code, 0);
 }
@@ -194,11 +195,11 @@ static void
 on_death(struct supervisor *s, struct process *p, int status)
 {
     char text[80], reason[160];
-    bool expected = p->state == PROCESS_DRAINING, failed = status != 0;
+    bool expected = p->state == PROCESS_DRAINING, failed = status != 0, told_why = !p->was_ready && WIFEXITED(status);
 
     process_ended(p);
     describe_end(status, text, sizeof(text));
-    if (expected && !failed)
+    if (expected && (!failed || told_why))      /* ended because another one did not start: most likely for the same reason */
         log_debug("event=role-ended role=%s", p->name);
     else if (expected || p->was_ready || WIFSIGNALED(status))
         log_error("event=role-died role=%s reason=\"%s\"", p->name, text);
@@ -326,7 +327,8 @@ open_resources(struct supervisor *s)
                                                rc == MT_ESYNTAX ? EX_CONFIG : EX_OSERR);
     log_set_level(s->current->config->log.level);
     log_info("event=start version=" MAILTEST_VERSION " configuration=\"%s\"", QUOTE(s->config_file));
-    if (state_open(s->current->config, &s->state_lock, &state_error) != MT_OK)
+    if (state_check(s->current->config, true, &state_error) != MT_OK ||
+        state_open(s->current->config, &s->state_lock, &state_error) != MT_OK)
         return refuse_start(state_error.text, state_error.exit_code);
     if (listeners_inherit(&s->listeners, &listen_error) != MT_OK ||
         listeners_plan(&s->listeners, s->current->config, roles_socket_group(s->current->config), &listen_error) != MT_OK)
@@ -334,6 +336,7 @@ open_resources(struct supervisor *s)
     listeners_commit(&s->listeners);
     if ((s->base = event_base_new()) == NULL || add_events(s) != MT_OK || roles_start_store(s) != MT_OK)
         return refuse_start("cannot start store: out of memory or processes", EX_OSERR);
+    metric_set(METRIC_SERVICE_STARTED_UNIX, (uint64_t)time(NULL));
     return EX_OK;
 }
 

@@ -39,7 +39,7 @@ serve_status(struct peer *p, uint64_t req, struct reader *r, int *fd)
         const char *name;
         uint64_t    value;
     } rows[] = {
-        { "uptime_seconds", (store_now_us(s) - s->started_us) / 1000000 },
+        { "store_uptime_seconds", (store_now_us(s) - s->started_us) / 1000000 },
         { "database_usable", usable },
         { "full", room_is_full(s->room) },
         { "mailboxes", catalog_count(s->catalog) },

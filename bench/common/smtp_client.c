@@ -316,7 +316,7 @@ on_reply(struct smtp_client *c)
     case ST_TLS:
     case ST_IDLE:
     case ST_BODY:
-        assert(!"these expect no reply");
+        assert(false);      /* these expect no reply */
     }
 }
 

@@ -16,7 +16,7 @@ WRONG = {
         '3:19: smtp.recipients_max: found "abc", allowed: a whole number from 1 to 1000'),
     "an unknown setting": (
         "domains: [a.test]\nsmtp:\n  recipents_max: 5\n",
-        "3:3: smtp.recipents_max: found an unknown setting, allowed: recipients_max"),
+        '3:3: smtp.recipents_max: found an unknown setting, did you mean "recipients_max"?'),
     "no domain": (
         "hostname: mx.a.test\n",
         '1:1: found no domains, allowed: "domains: [mail.example.net]" with the domains that mail is accepted for'),
@@ -59,9 +59,29 @@ def test_check_of_a_right_one_only_checks(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["mailtest.yaml", "dev.yaml"])
-def test_what_is_delivered_is_right(file):
-    done = mailtestd("--check-config", "-c", f"conf/{file}", cwd=TOP)
+def test_what_is_delivered_is_right(tmp_path, file):
+    text = TOP.joinpath("conf", file).read_text()
+    # What this machine need not have: the user and the certificate.
+    tmp_path.joinpath(file).write_text(text.replace("  user: mailtest\n", '  user: ""\n').replace("self_signed: false", "self_signed: true"))
+    done = mailtestd("--check-config", "-c", file, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (os.EX_OK, "")
+
+
+def test_check_looks_for_the_certificate(tmp_path):
+    service = Service(scratch=tmp_path, tls={"self_signed": False})
+    done = mailtestd("--check-config", "-c", service.config_file)
+    assert (done.returncode, done.stdout) == (os.EX_NOINPUT, "")
+    assert done.stderr == (f"{service.config_file}: {tmp_path}/state/tls/certificate.pem: No such file or directory; "
+                           "give both tls.certificate and tls.key, or set tls.self_signed: true\n")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mailtest.yaml"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
+def test_check_looks_for_the_user(tmp_path):
+    service = Service(scratch=tmp_path, processes={"user": "no-such-user"})
+    done = mailtestd("--check-config", "-c", service.config_file)
+    assert (done.returncode, done.stdout) == (os.EX_NOUSER, "")
+    assert 'there is no user "no-such-user"' in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_missing_file(tmp_path):

@@ -3,6 +3,7 @@
 import contextlib
 import imaplib
 import poplib
+import re
 import socket
 import ssl
 
@@ -46,3 +47,10 @@ def test_plain_bytes_on_a_tls_port_harm_nobody(service):
                 pass
     test_imap(service, lambda s: imaplib.IMAP4("127.0.0.1", s.ports["imap"], timeout=20))
     assert service.metric("mailtest_role_restarts_total") == 0
+
+
+def test_only_who_has_a_certificate_tells_when_it_expires(service):
+    page = service.http("GET", "/metrics", key=None).body.decode()
+    shown = set(re.findall(r'^mailtest_tls_certificate_expiry_seconds\{role="(\w+)",index="\d+"\} [1-9]\d+$', page, re.M))
+    assert shown == {"smtpd", "imapd"}
+    assert len(re.findall(r"^mailtest_tls_certificate_expiry_seconds.* 0$", page, re.M)) == 0

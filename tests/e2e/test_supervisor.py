@@ -215,14 +215,29 @@ def test_unusable_certificate(unstarted):
     unstarted.write_configuration(tls={"certificate": "certificate", "key": "key"})
     code, lines = run_to_its_end(unstarted)
     assert code == os.EX_CONFIG
-    assert any('event=tls-certificate file="certificate"' in line and "PEM" in line for line in lines)
+    assert lines == ["mailtestd: certificate: no start line; wanted: the certificate and its chain in PEM, the own one first"]
+    assert not unstarted.scratch.joinpath("state").exists()
 
 
 def test_missing_certificate(unstarted):
     unstarted.write_configuration(tls={"self_signed": False})
     code, lines = run_to_its_end(unstarted)
     assert code == os.EX_NOINPUT
-    assert any("state/tls/certificate.pem" in line and "No such file or directory" in line for line in lines)
+    assert lines == [f"mailtestd: {unstarted.scratch}/state/tls/certificate.pem: No such file or directory; "
+                     "give both tls.certificate and tls.key, or set tls.self_signed: true"]
+    assert not unstarted.scratch.joinpath("state").exists()
+
+
+def test_role_that_cannot_start(unstarted):
+    """Its own line says why, and one of the supervisor's that this was the end; nothing is said of the other roles."""
+    unstarted.scratch.joinpath("state").mkdir()
+    unstarted.scratch.joinpath("state/token.keys").write_text("nothing\n")
+    unstarted.scratch.joinpath("state/token.keys").chmod(0o600)
+    code, lines = run_to_its_end(unstarted)
+    assert code == os.EX_DATAERR
+    assert "event=start-failed role=store exit_code=65" in lines[-1]
+    assert "] error " in lines[-1]
+    assert not any("event=role-died" in line for line in lines)
 
 
 def test_state_dir_that_cannot_be_made(unstarted):
@@ -237,7 +252,9 @@ def test_unknown_user(unstarted):
     unstarted.write_configuration(processes={"user": "no-such-user"})
     code, lines = run_to_its_end(unstarted)
     assert code == os.EX_NOUSER
-    assert len(lines) == 1 and "there is no such user: create it (adduser --system --group no-such-user)" in lines[0]
+    assert lines == ['mailtestd: started as root, and there is no user "no-such-user": create it (systemd-sysusers, or useradd --system '
+                     '--user-group no-such-user), or name another in processes.user']
+    assert not unstarted.scratch.joinpath("state").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make the state of another user")

@@ -46,10 +46,10 @@ static const struct {
 
     /* Names. */
     { "slip of a finger", DOMAINS "smtp:\n  recipents_max: 5\n",
-      "f.yaml:3:3: smtp.recipents_max: found an unknown setting, allowed: recipients_max" },
-    { "section misspelt", DOMAINS "smpt: {errors_max: 5}\n", "f.yaml:2:1: smpt: found an unknown setting, allowed: smtp" },
+      "f.yaml:3:3: smtp.recipents_max: found an unknown setting, did you mean \"recipients_max\"?" },
+    { "section misspelt", DOMAINS "smpt: {errors_max: 5}\n", "f.yaml:2:1: smpt: found an unknown setting, did you mean \"smtp\"?" },
     { "in the wrong section", DOMAINS "recipients_max: 5\n",
-      "f.yaml:2:1: recipients_max: found an unknown setting, allowed: smtp.recipients_max" },
+      "f.yaml:2:1: recipients_max: found an unknown setting, did you mean \"smtp.recipients_max\"?" },
     { "nothing near", DOMAINS "quota:\n  colour: red\n", "f.yaml:3:3: quota.colour: found an unknown setting, allowed: mailbox_bytes" },
     { "nothing near at the top", DOMAINS "colour: red\n",
       "f.yaml:2:1: colour: found an unknown setting, allowed: domains, hostname, state_dir, control_socket, listen, processes, tls, "
@@ -121,22 +121,22 @@ static const struct {
     { "empty item", "domains: [a.test, \"\"]\n",
       "f.yaml:1:19: domains[1]: found \"\", allowed: a domain name in ASCII, such as \"mail.example.net\"" },
     { "port alone", DOMAINS "listen: {smtp: [25]}\n",
-      "f.yaml:2:17: listen.smtp[0]: found \"25\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" or \"unix:/run/name.sock\" (at most "
-      "107 octets)" },
+      "f.yaml:2:17: listen.smtp[0]: found \"25\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or "
+      "\"unix:/run/name.sock\" (at most 107 octets)" },
     { "name of a host", DOMAINS "listen: {smtp: [\"localhost:25\"]}\n",
-      "f.yaml:2:17: listen.smtp[0]: found \"localhost:25\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" or "
+      "f.yaml:2:17: listen.smtp[0]: found \"localhost:25\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or "
       "\"unix:/run/name.sock\" (at most 107 octets)" },
     { "port 0", DOMAINS "listen: {smtp: [\"127.0.0.1:0\"]}\n",
-      "f.yaml:2:17: listen.smtp[0]: found \"127.0.0.1:0\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" or "
+      "f.yaml:2:17: listen.smtp[0]: found \"127.0.0.1:0\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or "
       "\"unix:/run/name.sock\" (at most 107 octets)" },
     { "port 65536", DOMAINS "listen: {smtp: [\"[::1]:65536\"]}\n",
-      "f.yaml:2:17: listen.smtp[0]: found \"[::1]:65536\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" or "
+      "f.yaml:2:17: listen.smtp[0]: found \"[::1]:65536\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or "
       "\"unix:/run/name.sock\" (at most 107 octets)" },
     { "IPv6 without brackets", DOMAINS "listen: {smtp: [\"::1:25\"]}\n",
-      "f.yaml:2:17: listen.smtp[0]: found \"::1:25\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" or "
+      "f.yaml:2:17: listen.smtp[0]: found \"::1:25\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or "
       "\"unix:/run/name.sock\" (at most 107 octets)" },
     { "bracket alone", DOMAINS "listen: {smtp: [\"[\"]}\n",
-      "f.yaml:2:17: listen.smtp[0]: found \"[\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" or "
+      "f.yaml:2:17: listen.smtp[0]: found \"[\", allowed: \"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or "
       "\"unix:/run/name.sock\" (at most 107 octets)" },
     { "user", DOMAINS "processes: {user: \"a b\"}\n",
       "f.yaml:2:19: processes.user: found \"a b\", allowed: the name of a user of at most 24 characters, or \"\"" },

@@ -24,6 +24,7 @@ each_process_shows_what_it_counts(void **state)
 
     (void)state;
     processes[0].values[METRIC_SMTP_MESSAGES_TOTAL] = 12;
+    processes[2].values[METRIC_STORE_COMMIT_US_TOTAL] = 12000345;
     processes[3].values[METRIC_TLS_CERT_EXPIRES_UNIX] = 1795231800;
     buf_init(&b, 1000000);
     metrics_page(&b, processes, COUNT(processes));
@@ -33,6 +34,8 @@ each_process_shows_what_it_counts(void **state)
                         "mailtest_smtp_messages_accepted_total{role=\"smtpd\",index=\"0\"} 12\n"
                         "mailtest_smtp_messages_accepted_total{role=\"smtpd\",index=\"1\"} 0\n#"));
     assert_true(has(&b, "mailtest_tls_certificate_expiry_seconds{role=\"lookup\",index=\"0\"} 1795231800\n"));
+    assert_false(has(&b, "mailtest_tls_certificate_expiry_seconds{role=\"smtpd\""));       /* unset: 1970 would alarm */
+    assert_true(has(&b, "mailtest_store_commit_seconds_total{role=\"store\",index=\"0\"} 12.000345\n"));
     assert_true(has(&b, "mailtest_store_messages_total{role=\"store\",index=\"0\"} 0\n"));
     assert_false(has(&b, "mailtest_store_messages_total{role=\"smtpd\""));
     assert_true(has(&b, "mailtest_build_info{version=\""));
@@ -75,9 +78,13 @@ the_status_page_escapes_and_sums(void **state)
     (void)state;
     processes[0].values[METRIC_SMTP_SESSIONS] = 40;
     processes[1].values[METRIC_SMTP_SESSIONS] = 2;
+    processes[2].values[METRIC_STORE_USED_BYTES] = 65536;
+    processes[3].values[METRIC_SERVICE_STARTED_UNIX] = 1795231800 - 7200;
     buf_init(&b, 1000000);
     status_page(&b, &facts);
     assert_rc("made", b.fault, MT_OK);
+    assert_true(has(&b, "<td>Room in use</td><td>64 KiB</td>"));
+    assert_true(has(&b, ", up for 2 h"));
     assert_false(has(&b, "<script"));
     assert_true(has(&b, "mx&lt;script&gt;&amp;&quot;&#39;"));
     assert_true(has(&b, "<td>SMTP sessions open</td><td>42</td>"));

@@ -107,12 +107,16 @@ unusable_files_are_refused(void **state)
 {
     static const char locked_key[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgAAAAAAAAAAAICCAAw\n"
                                      "-----END ENCRYPTED PRIVATE KEY-----\n";
-    char              other_key[128], other[128];
+    char              other_key[128], other[128], text[200], wanted[200];
     SSL_CTX          *ctx = NULL;
 
     (void)state;
     assert_rc("certificate missing", tls_server_open(f.scratch, f.key, &ctx), MT_ENOTFOUND);
     assert_rc("key missing", tls_server_open(f.certificate, f.scratch, &ctx), MT_ENOTFOUND);
+    snprintf(wanted, sizeof(wanted), "%s: No such file or directory", f.scratch);
+    assert_rc("checked", tls_server_check(f.certificate, f.scratch, text, sizeof(text)), MT_ENOTFOUND);
+    assert_string_equal(text, wanted);
+    assert_rc("both there", tls_server_check(f.certificate, f.key, text, sizeof(text)), MT_OK);
     write_scratch("no certificate\n");
     assert_rc("no certificate", tls_server_open(f.scratch, f.key, &ctx), MT_EINVALID);
     assert_rc("no key", tls_server_open(f.certificate, f.scratch, &ctx), MT_EINVALID);

@@ -225,11 +225,13 @@ lint-cppcheck:
 	    --suppress=missingIncludeSystem --suppress=ctuuninitvar --suppress=uninitvar $(MACROS:%=--include=%) \
 	    --cppcheck-build-dir=build/cppcheck -I. -D_GNU_SOURCE -D__linux__ $(EVERY_C)
 
+SCRIPTS := $(shell find tools bench .ci -type f)
+
 lint-scripts:
 	@echo SHELLCHECK
-	@shellcheck $$(grep -slE '^#!/bin/(ba)?sh' tools/* bench/* .ci/*)
+	@shellcheck $$(awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME }' $(SCRIPTS))
 	@echo PYFLAKES
-	@pyflakes3 tests $$(grep -slE '^#!/usr/bin/(env )?python3' tools/* bench/*)
+	@pyflakes3 tests $$(awk 'FNR == 1 && /^#!\/usr\/bin\/python3/ { print FILENAME }' $(SCRIPTS))
 
 lint-hardening: $(PROGRAMS)
 	@echo HARDENING

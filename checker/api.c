@@ -137,6 +137,8 @@ on_done(void *arg, CURLcode result)
     curl_easy_getinfo(c->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     if (c->answer.fault != MT_OK) {
         put_reason(&reply, "the answer is too long");
+    } else if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_WEIRD_SERVER_REPLY) {
+        put_reason(&reply, "what answers there does not speak HTTP: is this the address of a Mailtest?");
     } else if (result != CURLE_OK) {
         put_reason(&reply, c->curl_error[0] != '\0' ? c->curl_error : curl_easy_strerror(result));
     } else {

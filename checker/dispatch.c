@@ -10,7 +10,7 @@
 /*
  *   RESOLVING --on_route--> SENDING --on_sent--> SENT
  *       ^                     |  (refused for now, or the connection failed, everywhere)
- *       +---- PAUSING <-------+--(refused for good, or the window ends)--> GIVEN_UP
+ *       +---- PAUSING <-------+--(refused for good, no trust, or the window ends)--> GIVEN_UP
  */
 enum lane { RESOLVING, SENDING, PAUSING, SENT, GIVEN_UP, OWN_TROUBLE };
 
@@ -26,7 +26,7 @@ struct dispatch {
     struct event        *pause;         /* ends PAUSING */
     unsigned             next_target;   /* in story->route */
     bool                 in_the_clear;  /* the target under way is tried once more without TLS, whose handshake failed */
-    bool                 refused;       /* each server of this round has refused for good so far */
+    bool                 refused;       /* each server of this round has refused for good, or cannot be trusted, so far */
     bool                 maybe_taken;
     uint32_t             gap_ms;        /* before the next round */
     char                 fault[400];
@@ -152,10 +152,11 @@ note_fault(struct dispatch *d, const struct attempt *a)
     };
     const struct step *failed = steps_failed(&a->result.steps);
     unsigned           code = a->result.code;
+    char               server[TARGET_TEXT_BYTES];
 
-    snprintf(d->fault, sizeof(d->fault), "%s %.100s[%s]:%u %s: %.200s", words[failed != NULL ? failed->kind : STEP_OTHER],
-             a->target.host, a->target.address, a->target.port, code >= 500 ? "refused" : code >= 400 ? "deferred" : "failed",
-             a->result.reason);
+    snprintf(d->fault, sizeof(d->fault), "%s %.150s:%u %s: %.200s", words[failed != NULL ? failed->kind : STEP_OTHER],
+             story_target_text(&a->target, server), a->target.port,
+             code >= 500 ? "refused" : code >= 400 ? "deferred" : "failed", a->result.reason);
 }
 
 /* What came of the attempt under way goes into the story, with the times of its steps on the story's clock. */
@@ -170,7 +171,8 @@ take_result(struct dispatch *d, const struct sender_result *result)
     for (unsigned i = 0; i < a->result.steps.count; i++)
         a->result.steps.list[i].at_us -= d->task.start_us;
     if (!result->accepted) {
-        note_fault(d, a);
+        if (!a->cut_short || d->fault[0] == '\0')      /* what failed by itself says more */
+            note_fault(d, a);
         return a;
     }
     end = steps_find(&a->result.steps, STEP_END);
@@ -190,7 +192,7 @@ go_on(struct dispatch *d, const struct attempt *a)
     enum step_kind     kind = failed != NULL ? failed->kind : STEP_OTHER;
 
     d->maybe_taken = d->maybe_taken || (a->result.data_sent && a->result.code == 0);
-    d->refused = d->refused && a->result.code >= 500;
+    d->refused = d->refused && (a->result.code >= 500 || a->result.no_trust);
     if (a->result.code >= 500 && kind >= STEP_MAIL) {
         d->lane = GIVEN_UP;             /* the mail itself is refused: no other server is asked (RFC 5321 section 5.1) */
         return;
@@ -265,8 +267,10 @@ dispatch_abandon(struct dispatch *d, const char *reason)
     sender_peek(d->sender, &result);
     sender_cancel(d->sender);
     d->sender = NULL;
-    if (!result.accepted)
+    if (!result.accepted && result.reason[0] == '\0') {
+        d->story->attempts[d->story->attempts_kept - 1].cut_short = true;
         slice_copy(result.reason, sizeof(result.reason), slice_of(reason));
+    }
     take_result(d, &result);
 }
 

@@ -83,10 +83,10 @@ void
 report_line(struct buf *out, const struct plan *plan, const struct story *story)
 {
     const struct attempt *a = story_attempt(story);
-    char                  via[400] = "";
+    char                  via[400] = "", server[TARGET_TEXT_BYTES];
 
     if (story->arrived && a != NULL)
-        snprintf(via, sizeof(via), ", via %.250s[%s]:%u", a->target.host, a->target.address, a->target.port);
+        snprintf(via, sizeof(via), ", via %s:%u", story_target_text(&a->target, server), a->target.port);
     buf_printf(out, "MAILTEST %s - scenario %d: ", state_name(story->state), plan->scenario);
     put_text(out, story->reason);
     put_text(out, via);
@@ -165,14 +165,14 @@ put_arrival_before(struct buf *out, const struct story *story, uint64_t at_us, b
 static void
 put_attempt(struct buf *out, const struct story *story, const struct attempt *a, bool *told_arrival)
 {
-    char text[1024];
+    char text[1024], server[TARGET_TEXT_BYTES];
 
     for (unsigned i = 0; i < a->result.steps.count; i++) {
         const struct step *step = &a->result.steps.list[i];
 
         put_arrival_before(out, story, step->at_us, told_arrival);
         if (step->kind == STEP_CONNECT)
-            snprintf(text, sizeof(text), "%.250s[%s]:%u", a->target.host, a->target.address, a->target.port);
+            snprintf(text, sizeof(text), "%s:%u", story_target_text(&a->target, server), a->target.port);
         else if (step->kind == STEP_TLS && step->done)
             snprintf(text, sizeof(text), "%s %s, certificate: %s", a->result.tls_version, a->result.tls_cipher, a->result.tls_verify);
         else

@@ -140,9 +140,9 @@ failed_step(const struct story *story, const struct attempt *a)
 {
     const struct step *step = a == NULL ? NULL : steps_failed(&a->result.steps);
 
-    if (story->verdict == TRIP_OWN_TROUBLE)
+    if (story->verdict == TRIP_OWN_TROUBLE && !story->interrupted_unsent)
         return "own";
-    if (story->verdict != TRIP_NOT_SENT)
+    if (story->verdict != TRIP_NOT_SENT && !story->interrupted_unsent)
         return "arrival";
     return a == NULL ? "lookup" : step_name(step != NULL ? step->kind : STEP_OTHER);
 }
@@ -150,7 +150,7 @@ failed_step(const struct story *story, const struct attempt *a)
 static json_t *
 failure_json(const struct story *story, const struct attempt *a)
 {
-    bool    by_server = story->verdict == TRIP_NOT_SENT && a != NULL;
+    bool    by_server = (story->verdict == TRIP_NOT_SENT || story->interrupted_unsent) && a != NULL;
     bool    by_reply = by_server && a->result.code != 0;
     json_t *j;
 

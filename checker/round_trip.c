@@ -136,11 +136,29 @@ on_finished(evutil_socket_t fd, short what, void *arg)
     t->done(t->arg, t->story);
 }
 
+/* Before a server took the mail, what failed so far is what one wants to know. */
+static void
+interrupt_sending(struct round_trip *t, const char *reason)
+{
+    const char *doing = dispatch_doing(t->dispatch);
+    char        tries[32] = "";
+
+    dispatch_abandon(t->dispatch, "no answer yet");
+    if (t->story->attempts_made > 1)
+        snprintf(tries, sizeof(tries), " (%u attempts)", t->story->attempts_made);
+    t->story->interrupted_unsent = true;
+    conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "%s while %s: %s%s; nothing was deleted", reason, doing,
+             dispatch_fault(t->dispatch), tries);
+}
+
 void
 round_trip_interrupt(struct round_trip *t, const char *reason)
 {
-    conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "%s while %s; nothing was deleted", reason,
-             t->dispatch != NULL ? dispatch_doing(t->dispatch) : "minting a token");
+    if (t->story->verdict == TRIP_RUNNING && t->dispatch != NULL && !t->story->sent && !t->story->arrived)
+        interrupt_sending(t, reason);
+    else
+        conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "%s while %s; nothing was deleted", reason,
+                 t->dispatch != NULL ? dispatch_doing(t->dispatch) : "minting a token");
     finish(t);
 }
 
@@ -390,7 +408,7 @@ conclude_bounced(struct round_trip *t)
 static void
 conclude_not_arrived(struct round_trip *t)
 {
-    char window[DURATION_TEXT_BYTES];
+    char window[DURATION_TEXT_BYTES], server[TARGET_TEXT_BYTES];
     bool autoreply = t->story->answer != NULL && verdict_is(t->story->answer, "autoreply");
 
     dispatch_abandon(t->dispatch, "the window ended before the server had replied");
@@ -398,8 +416,8 @@ conclude_not_arrived(struct round_trip *t)
     if (t->ask_fault[0] != '\0')
         conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "the service could not be asked whether the mail arrived: %s", t->ask_fault);
     else if (t->story->sent)
-        conclude(t, TRIP_NOT_ARRIVED, STATE_CRITICAL, "not arrived within %s, though %s[%s]:%u took the mail after %.3f s%s", window,
-                 story_attempt(t->story)->target.host, story_attempt(t->story)->target.address, story_attempt(t->story)->target.port,
+        conclude(t, TRIP_NOT_ARRIVED, STATE_CRITICAL, "not arrived within %s, though %s:%u took the mail after %.3f s%s", window,
+                 story_target_text(&story_attempt(t->story)->target, server), story_attempt(t->story)->target.port,
                  (double)(t->story->sent_us - t->story->send_at_us) / 1e6, autoreply ? "; there was only an automatic reply" : "");
     else
         conclude(t, TRIP_NOT_SENT, STATE_CRITICAL, "%s%s", dispatch_fault(t->dispatch),

@@ -388,6 +388,14 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* A certificate that is not valid, authorities that cannot be read, no STARTTLS: not a matter of minutes. */
+static bool
+is_no_trust(CURLcode result)
+{
+    return result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE || result == CURLE_SSL_ISSUER_ERROR ||
+           result == CURLE_USE_SSL_FAILED;
+}
+
 /* Why libcurl could not connect, in words. */
 static void
 fail_connect(struct sender *s, CURLcode result)
@@ -397,6 +405,7 @@ fail_connect(struct sender *s, CURLcode result)
     long               err = 0;
 
     curl_easy_getinfo(s->transfer.easy, CURLINFO_OS_ERRNO, &err);
+    s->result.no_trust = is_no_trust(result) && (failed == NULL || failed->code < 400);
     if (failed != NULL && failed->code >= 400) {
         s->result.code = failed->code;
         snprintf(text, sizeof(text), "%.200s", failed->reply);
@@ -549,6 +558,7 @@ sender_cancel(struct sender *s)
 void
 sender_peek(struct sender *s, struct sender_result *out)
 {
+    note_connected(s);      /* a server that has not greeted yet was connected to without any line */
     *out = s->result;
     steps_stop(&out->steps, monotonic_us());
 }

@@ -41,6 +41,7 @@ struct sender_result {
     struct steps steps;
     bool         accepted;                      /* the end of the data was answered with 2yz */
     bool         data_sent;                     /* the whole mail has left: it may have been taken even without a reply */
+    bool         no_trust;                      /* the TLS that was demanded cannot be had: trying again soon is no use */
     unsigned     code;                          /* of the reply that refused it; 0: none did */
     char         reason[SENDER_REASON_BYTES];   /* why it failed, in words; empty when accepted */
     char         tls_version[16];               /* "TLSv1.3"; empty: in the clear */

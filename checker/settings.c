@@ -112,8 +112,8 @@ read_span(struct settings *s, const struct options *o, const char *name, uint32_
     uint64_t    ms = fallback_ms;
 
     if (text != NULL && (duration_parse(slice_of(text), SPAN_MAX_MS, &ms) != MT_OK || ms < least_ms))
-        return refuse(s, "--%s \"%.60s\" is no time span: a number with ms, s, m, h or d, such as 10m, of %u ms to 7 days", name, text,
-                      least_ms);
+        return refuse(s, "--%s \"%.60s\" is no time span: a number with ms, s, m, h or d, such as 10m, of %u %s to 7 days", name, text,
+                      least_ms % 1000 == 0 ? least_ms / 1000 : least_ms, least_ms % 1000 == 0 ? "s" : "ms");
     *out = (uint32_t)ms;
     return MT_OK;
 }

@@ -1,5 +1,6 @@
 #include "checker/story.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *
@@ -45,7 +46,20 @@ story_attempt(const struct story *s)
     for (unsigned i = s->attempts_kept; i > 0; i--)
         if (s->attempts[i - 1].result.code >= 400)
             return &s->attempts[i - 1];
+    for (unsigned i = s->attempts_kept; i > 0 && !s->arrived; i--)
+        if (!s->attempts[i - 1].cut_short)
+            return &s->attempts[i - 1];
     return last;
+}
+
+const char *
+story_target_text(const struct target *t, char out[TARGET_TEXT_BYTES])
+{
+    if (strcmp(t->host, t->address) == 0)
+        snprintf(out, TARGET_TEXT_BYTES, strchr(t->address, ':') != NULL ? "[%s]" : "%s", t->address);
+    else
+        snprintf(out, TARGET_TEXT_BYTES, "%s[%s]", t->host, t->address);
+    return out;
 }
 
 void
@@ -53,11 +67,12 @@ story_put_route(struct buf *out, const struct route *route)
 {
     for (unsigned i = 0; i < route->count; i++) {
         const struct target *t = &route->targets[i];
+        char                 text[TARGET_TEXT_BYTES];
 
         buf_append_string(out, i > 0 ? ", " : "");
         if (route->by_mx)
             buf_printf(out, "%u ", t->preference);
-        buf_printf(out, "%s[%s]", t->host, t->address);
+        buf_append_string(out, story_target_text(t, text));
     }
     buf_append_string(out, route->reason);
 }

@@ -43,6 +43,7 @@ struct attempt {
     uint64_t             took_us;
     struct target        target;
     struct sender_result result;
+    bool                 cut_short;     /* we gave it up before it had an outcome */
 };
 
 /* Attempts that are kept: beyond that the newest takes the last place. */
@@ -93,6 +94,7 @@ struct story {
     char              delete_fault[300];
 
     enum verdict_kind verdict;
+    bool              interrupted_unsent;   /* with TRIP_OWN_TROUBLE: a signal came before a server took the mail */
     enum state        state;
     char              reason[512];          /* one sentence for people, also in the first line */
 };
@@ -101,8 +103,15 @@ struct story {
 struct story *story_new(void);
 void          story_free(struct story *s);  /* NULL is fine */
 
-/* The attempt that says most: the one that was taken, else the last that a server refused, else the last; NULL: none was made. */
+/*
+ * The attempt that says most: the one that was taken, else the last that a server refused, else the last that failed by itself, else
+ * the last; NULL: none was made.
+ */
 const struct attempt *story_attempt(const struct story *s);
+
+/* "mx1.example[192.0.2.1]", or the address alone where that is what was given as the host. */
+#define TARGET_TEXT_BYTES (ROUTE_HOST_BYTES + ROUTE_ADDRESS_BYTES + 3)
+const char *story_target_text(const struct target *t, char out[TARGET_TEXT_BYTES]);
 
 /* Appends "10 mx1.example[192.0.2.1], 20 mx2.example[192.0.2.2]", or why there is none. */
 #define ROUTE_TEXT_BYTES (32u * 1024)       /* a limit for the text */

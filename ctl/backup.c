@@ -253,7 +253,9 @@ check_file(const char *dir, enum backup_file file, const json_t *manifest, uint6
 {
     const json_t     *stated = manifest_file(manifest, file_names[file]);
     const char       *hash = json_string_value(json_object_get(stated, "blake2b"));
+    json_int_t        bytes_stated = json_integer_value(json_object_get(stated, "bytes"));
     struct file_facts found;
+    char              reason[200];
     int               rc;
 
     if (hash == NULL)
@@ -261,14 +263,15 @@ check_file(const char *dir, enum backup_file file, const json_t *manifest, uint6
     rc = hash_file(dir, file, &found, error);
     if (rc != MT_OK)
         return rc;
-    if (json_integer_value(json_object_get(stated, "bytes")) != (json_int_t)found.bytes || strcmp(hash, found.hash) != 0) {
-        char reason[160];
-
-        snprintf(reason, sizeof(reason), "%s is not what the manifest says (%llu octets found, %lld stated, or another hash)",
-                 file_names[file], (unsigned long long)found.bytes,
-                 (long long)json_integer_value(json_object_get(stated, "bytes")));
+    if (bytes_stated != (json_int_t)found.bytes)
+        snprintf(reason, sizeof(reason), "%s differs in size from what the manifest says: %llu octets instead of %lld",
+                 file_names[file], (unsigned long long)found.bytes, (long long)bytes_stated);
+    else if (strcmp(hash, found.hash) != 0)
+        snprintf(reason, sizeof(reason), "%s differs in content from what the manifest says: same size, another hash", file_names[file]);
+    else
+        reason[0] = '\0';
+    if (reason[0] != '\0')
         return backup_fail(error, MT_EDAMAGED, dir, reason);
-    }
     *bytes += found.bytes;
     return MT_OK;
 }

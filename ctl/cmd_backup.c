@@ -51,7 +51,7 @@ run_backup(struct ctl *ctl)
     int                 code, rc = backup_make(dir, &error);
 
     if (rc != MT_OK)
-        return ctl_fail(ctl_exit_code(rc), "%s", error.text);
+        return ctl_fail(rc == MT_ENOTFOUND ? EX_CANTCREAT : ctl_exit_code(rc), "%s", error.text);
     client_set_patience(ctl->client, 0);        /* a large database takes its time */
     for (int i = 0; i < BACKUP_FILE_COUNT; i++) {
         code = take_file(ctl, dir, (enum backup_file)i, &bytes[i]);

@@ -166,6 +166,8 @@ run_api_key_add(struct ctl *ctl)
     int            rc, code;
 
     name_by_date(name, sizeof(name));
+    if (ctl->options.operand_count > 0 && slice_trim(slice_of(ctl->options.operands[0])).len == 0)
+        return ctl_fail(EX_USAGE, "the name of a key is empty: give one, or leave it out to have the day as its name");
     if (ctl->options.operand_count > 0 && !slice_copy(name, sizeof(name), slice_of(ctl->options.operands[0])))
         return ctl_fail(EX_USAGE, "the name of a key has at most %d characters", API_KEY_NAME_MAX);
     if (scope != NULL && mailbox_name_parse(slice_of(scope), mailbox) != MT_OK)

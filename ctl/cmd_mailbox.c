@@ -321,10 +321,10 @@ run_delete(struct ctl *ctl)
     char     name[MAILBOX_NAME_MAX + 1];
     int      rc, code = ctl_mailbox_operand(ctl, 0, name);
 
+    if (code == EX_OK)
+        code = ctl_confirm(ctl, "Delete mailbox %s with all its messages?", name);
     if (code != EX_OK)
         return code;
-    if (!ctl_confirmed(ctl, "Delete mailbox %s with all its messages?", name))
-        return ctl_fail(EX_TEMPFAIL, "nothing was deleted");
     write_string(client_fields(ctl->client), name);
     rc = client_call(ctl->client, MSG_MAILBOX_DELETE, -1, NULL, read_deleted, &deleted);
     if (rc != MT_OK)
@@ -338,7 +338,7 @@ static const struct option_spec add_options[] = {
 };
 
 static const struct option_spec delete_options[] = {
-    { 'y', "yes", NULL, "do not ask" },
+    { 'y', "yes", NULL, "do not ask; needed where there is no terminal" },
     { 0, NULL, NULL, NULL },
 };
 

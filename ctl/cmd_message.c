@@ -287,6 +287,8 @@ run_raw(struct ctl *ctl)
     uint64_t   id;
     int        rc, code = ctl_number_operand(ctl, 0, "message id", UINT64_MAX, &id);
 
+    if (code == EX_OK && ctl->json)
+        code = ctl_fail(EX_USAGE, "message raw prints the message itself, which is no JSON: leave out --json, or use \"message show\"");
     if (code != EX_OK)
         return code;
     buf_init(&raw.line, TERMINAL_LINE_BYTES);

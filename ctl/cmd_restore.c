@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 const struct option_spec restore_options[] = {
-    { 'y', "yes", NULL, "do not ask" },
+    { 'y', "yes", NULL, "do not ask; needed where there is no terminal" },
     { 0, NULL, NULL, NULL },
 };
 
@@ -33,6 +33,13 @@ show_verified(const struct ctl *ctl, const json_t *d)
     output_fields(ctl->out, d, columns, COUNT(columns));
 }
 
+/* A number that only the walk through the database can tell. */
+static json_t *
+walked_json(const struct verify_sum *sum, uint64_t number)
+{
+    return sum->walked ? json_integer((json_int_t)number) : json_null();
+}
+
 int
 run_verify(struct ctl *ctl)
 {
@@ -43,9 +50,9 @@ run_verify(struct ctl *ctl)
 
     if (code != EX_OK && code != EX_DATAERR)
         return code;
-    shown = ctl_print(ctl, json_pack("{ss sI sI sI sI sI}", "directory", dir, "mailboxes", (json_int_t)sum.mailboxes,
-                                     "messages", (json_int_t)sum.messages, "tokens", (json_int_t)sum.tokens,
-                                     "bytes", (json_int_t)sum.bytes, "problems", (json_int_t)sum.problems), show_verified);
+    shown = ctl_print(ctl, json_pack("{ss so so so so sI}", "directory", dir, "mailboxes", walked_json(&sum, sum.mailboxes),
+                                     "messages", walked_json(&sum, sum.messages), "tokens", walked_json(&sum, sum.tokens),
+                                     "bytes", walked_json(&sum, sum.bytes), "problems", (json_int_t)sum.problems), show_verified);
     return shown == EX_OK ? code : shown;
 }
 
@@ -106,9 +113,9 @@ run_restore(struct ctl *ctl)
     const char *dir = ctl->options.operands[0];
     int         fd = -1, code;
 
-    if (!ctl_confirmed(ctl, "Replace the database and the token keys in %s by those of %s?", ctl->config->state_dir, dir))
-        return ctl_fail(EX_TEMPFAIL, "nothing was changed");
-    code = lock_state(ctl, &fd);
+    code = ctl_confirm(ctl, "Replace the database and the token keys in %s by those of %s?", ctl->config->state_dir, dir);
+    if (code == EX_OK)
+        code = lock_state(ctl, &fd);
     if (code == EX_OK)
         code = restore_locked(ctl, dir);
     if (fd != -1)

@@ -3,6 +3,7 @@
 #include "ctl/command.h"
 #include "ctl/facts.h"
 #include "lib/error.h"
+#include "lib/rfc3339.h"
 #include "lib/token.h"
 
 #include <time.h>
@@ -43,12 +44,29 @@ show_minted(const struct ctl *ctl, const json_t *d)
     fprintf(ctl->out, "%s\n", json_string_value(json_object_get(d, "token")));
 }
 
-/* --deadline as a time (Unix seconds) or --window as a span from now; 0: none. */
+/* "2026-11-21T06:00:00Z" or seconds since 1970, up to the next whole second. */
+static int
+read_time_option(const struct ctl *ctl, const char *name, uint64_t *out)
+{
+    const char *text = options_value(&ctl->options, name);
+    uint64_t    us;
+
+    *out = 0;
+    if (text == NULL || slice_to_u64(slice_of(text), UINT32_MAX, out) == MT_OK)
+        return EX_OK;
+    if (rfc3339_parse(slice_of(text), &us) != MT_OK)
+        return ctl_fail(EX_USAGE, "--%s \"%.100s\" is no time: one such as 2026-11-21T06:00:00Z or 2026-11-21T07:00:00+01:00 (RFC 3339), "
+                        "or seconds since 1970", name, text);
+    *out = us / 1000000 + (us % 1000000 != 0);
+    return EX_OK;
+}
+
+/* --deadline as a time (RFC 3339, or Unix seconds) or --window as a span from now; 0: none. */
 static int
 read_deadline(const struct ctl *ctl, uint64_t *out)
 {
     uint64_t window_ms;
-    int      code = ctl_number_option(ctl, "deadline", UINT32_MAX, 0, out);
+    int      code = read_time_option(ctl, "deadline", out);
 
     if (code == EX_OK)
         code = ctl_duration_option(ctl, "window", 0, &window_ms);
@@ -124,14 +142,23 @@ ask_token(struct ctl *ctl, const char *mailbox, const char *token, json_t **out)
     return rc;
 }
 
+/* "2", or "2 (deleted)": of what has gone, some facts below are missing. */
+static json_t *
+message_text(const json_t *arrival)
+{
+    long long id = (long long)json_integer_value(json_object_get(arrival, "message_id"));
+
+    return json_sprintf("%lld%s", id, json_is_false(json_object_get(arrival, "message_kept")) ? " (deleted)" : "");
+}
+
 static void
-show_arrival(const struct ctl *ctl, const json_t *arrival)
+show_arrival(const struct ctl *ctl, json_t *arrival)
 {
     static const struct column facts[] = {
         { "  received",  "received_at",    AS_TIME    },
         { "  after",     "latency_s",      AS_SECONDS },
         { "  kind",      "kind",           AS_TEXT    },
-        { "  message",   "message_id",     AS_TEXT    },
+        { "  message",   "message",        AS_TEXT    },
         { "  size",      "size",           AS_BYTES   },
         { "  found in",  "found_in",       AS_WORDS   },
         { "  client",    "client.address", AS_TEXT    },
@@ -143,6 +170,7 @@ show_arrival(const struct ctl *ctl, const json_t *arrival)
     };
 
     fputs("\nArrival\n", ctl->out);
+    json_object_set_new(arrival, "message", message_text(arrival));
     output_fields(ctl->out, arrival, facts, COUNT(facts));
     output_hops(ctl->out, json_object_get(arrival, "hops"));
 }
@@ -262,7 +290,7 @@ run_wait(struct ctl *ctl)
 
 static const struct option_spec mint_options[] = {
     { 'w', "window",   "SPAN", "the mail is expected within this time, such as 10m" },
-    { 0,   "deadline", "TIME", "or: until this time, in seconds since 1970" },
+    { 0,   "deadline", "TIME", "or: until this time, such as 2026-11-21T06:00:00Z" },
     { 0, NULL, NULL, NULL },
 };
 

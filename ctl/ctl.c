@@ -108,19 +108,23 @@ ctl_print_list(const struct ctl *ctl, int rc, const char *key, json_t *rows, ctl
 
 /* ---- Arguments -------------------------------------------------------------------------------------------------- */
 
-bool
-ctl_confirmed(const struct ctl *ctl, const char *question_format, ...)
+int
+ctl_confirm(const struct ctl *ctl, const char *question_format, ...)
 {
     char    answer[16] = "";
     va_list args;
 
-    if (options_has(&ctl->options, "yes") || !isatty(STDIN_FILENO))
-        return true;
+    if (options_has(&ctl->options, "yes"))
+        return EX_OK;
+    if (!isatty(STDIN_FILENO))
+        return ctl_fail(EX_USAGE, "nothing was done: there is no terminal to ask on; add -y (--yes) to do it without being asked");
     va_start(args, question_format);
     vfprintf(stderr, question_format, args);
     va_end(args);
     fputs(" [y/N] ", stderr);
-    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    if (fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+        return EX_OK;
+    return ctl_fail(EX_TEMPFAIL, "nothing was done");
 }
 
 int
@@ -141,7 +145,7 @@ ctl_number_operand(const struct ctl *ctl, unsigned i, const char *what, uint64_t
 
     if (slice_to_u64(slice_of(text), max, out) == MT_OK)
         return EX_OK;
-    return ctl_fail(EX_USAGE, "\"%.100s\" is no %s: a number up to %llu", text, what, (unsigned long long)max);
+    return ctl_fail(EX_USAGE, "\"%.100s\" is not a %s: a number up to %llu", text, what, (unsigned long long)max);
 }
 
 int
@@ -179,8 +183,8 @@ open_config(struct ctl *ctl)
 
     if (rc == MT_OK)
         return EX_OK;
-    return ctl_fail(rc == MT_EDENIED ? EX_NOPERM : EX_CONFIG, "%s%s", error.text[0] != '\0' ? error.text : mt_strerror(rc),
-                    file == NULL ? "; -c FILE names another configuration" : "");
+    return ctl_fail(rc == MT_EDENIED ? EX_NOPERM : rc == MT_ENOTFOUND ? EX_NOINPUT : EX_CONFIG, "%s%s",
+                    error.text[0] != '\0' ? error.text : mt_strerror(rc), file == NULL ? "; -c FILE names another configuration" : "");
 }
 
 static int

@@ -50,8 +50,11 @@ int ctl_print(const struct ctl *ctl, json_t *document, ctl_show_fn *show);
  */
 int ctl_print_list(const struct ctl *ctl, int rc, const char *key, json_t *rows, ctl_show_fn *show, const char *what);
 
-/* On a terminal, asks and returns whether the answer was yes; elsewhere, and with --yes, true. */
-bool ctl_confirmed(const struct ctl *ctl, const char *question_format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Asks on the terminal. EX_OK: the answer was yes, or --yes was given. EX_USAGE: there is no terminal to ask on; EX_TEMPFAIL: the
+ * answer was no; both were said.
+ */
+int ctl_confirm(const struct ctl *ctl, const char *question_format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Operand i as a mailbox's name in lower case. 0, or an exit code with the error said. */
 int ctl_mailbox_operand(const struct ctl *ctl, unsigned i, char name[MAILBOX_NAME_MAX + 1]);

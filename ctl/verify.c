@@ -34,8 +34,8 @@ verify_database(const struct ctl *ctl, const char *dir, struct verify_sum *sum)
     int                     rc = path == NULL ? MT_ENOMEM : db_verify(&options, say_problem, NULL, &counts);
 
     free(path);
-    *sum = (struct verify_sum){ .problems = counts.problems, .mailboxes = counts.mailboxes, .messages = counts.messages,
-                                .tokens = counts.tokens, .bytes = counts.bytes };
+    *sum = (struct verify_sum){ .problems = counts.problems + (rc != MT_OK), .walked = rc == MT_OK,
+                                .mailboxes = counts.mailboxes, .messages = counts.messages, .tokens = counts.tokens, .bytes = counts.bytes };
     if (rc == MT_OK && counts.problems > 0)
         return EX_DATAERR;
     return ctl_end(ctl, rc, "the database in %s", dir);
@@ -49,8 +49,10 @@ verify_backup(const struct ctl *ctl, const char *dir, struct verify_sum *sum)
     char               *lock;
     int                 code, rc = backup_check(dir, &bytes, &error);
 
-    if (rc != MT_OK)
+    if (rc != MT_OK) {
+        *sum = (struct verify_sum){ .problems = 1 };
         return ctl_fail(ctl_exit_code(rc), "%s", error.text);
+    }
     code = verify_database(ctl, dir, sum);
     /* LMDB's table of readers, of which a backup has none but us. */
     lock = backup_path(dir, DB_DIR "/lock.mdb");

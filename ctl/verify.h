@@ -5,7 +5,8 @@
 #include "ctl/ctl.h"
 
 struct verify_sum {
-    uint64_t problems;
+    uint64_t problems;      /* a file that is not what the manifest says counts as one */
+    bool     walked;        /* the database was: the numbers below are known */
     uint64_t mailboxes;
     uint64_t messages;
     uint64_t tokens;
@@ -18,7 +19,10 @@ struct verify_sum {
  */
 int verify_database(const struct ctl *ctl, const char *dir, struct verify_sum *sum);
 
-/* The manifest, the files and the database of a backup. */
+/*
+ * The manifest, the files and the database of a backup. As above; at a manifest or a file that does not fit it ends there, with
+ * one problem.
+ */
 int verify_backup(const struct ctl *ctl, const char *dir, struct verify_sum *sum);
 
 #endif

@@ -1,9 +1,14 @@
 """Fixtures: a service and real mail servers, each test with its own, shown with their logs when the test fails."""
 
+import socket
+
 import pytest
 
 from servers import Exim, OpenSMTPD, Postfix
 from service import DOMAIN, Service
+
+# smtplib asks for the machine's own name before each connection; where DNS does not know it, for seconds.
+socket.getfqdn = lambda name="": "client.provider.test"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import threading
 
 from service import DOMAIN
 
-DATAERR, NOINPUT, CANTCREAT, TEMPFAIL = 65, 66, 73, 75
+USAGE, DATAERR, NOINPUT, CANTCREAT, TEMPFAIL = 64, 65, 66, 73, 75
 
 
 def ctl(service, *arguments):
@@ -36,10 +36,12 @@ def test_what_was_backed_up_comes_back(service, tmp_path):
     service.ctl("mailbox", "add", "new")
     owners = {name: os.stat(service.scratch / "state" / name).st_uid for name in ("token.keys", "db/data.mdb")}
 
-    running = ctl(service, "restore", tmp_path / "b")
+    unasked = ctl(service, "restore", tmp_path / "b")
+    assert unasked.returncode == USAGE and "-y" in unasked.stderr
+    running = ctl(service, "restore", "-y", tmp_path / "b")
     assert running.returncode == TEMPFAIL and "stop it first" in running.stderr
     service.stop()
-    restored = json.loads(ctl(service, "restore", tmp_path / "b", "--json").stdout)
+    restored = json.loads(ctl(service, "restore", "-y", tmp_path / "b", "--json").stdout)
     assert sorted(os.listdir(restored["kept"])) == ["data.mdb", "token.keys"]
     assert {name: os.stat(service.scratch / "state" / name).st_uid for name in owners} == owners
     assert ctl(service, "verify").returncode == 0
@@ -89,9 +91,12 @@ def test_damage_is_found_and_never_restored(service, tmp_path):
     database.write_bytes(octets)
     service.stop()
     before = (service.scratch / "state" / "db" / "data.mdb").read_bytes()
-    for arguments in (["verify", tmp_path / "b"], ["restore", tmp_path / "b"]):
+    for arguments in (["verify", tmp_path / "b"], ["restore", "-y", tmp_path / "b"]):
         done = ctl(service, *arguments)
-        assert done.returncode == DATAERR and "manifest" in done.stderr
+        assert done.returncode == DATAERR and "differs in content from what the manifest says" in done.stderr
+    assert "problems   1\n" in ctl(service, "verify", tmp_path / "b").stdout
+    verified = json.loads(ctl(service, "verify", tmp_path / "b", "--json").stdout)
+    assert verified["problems"] == 1 and verified["messages"] is None
     assert (service.scratch / "state" / "db" / "data.mdb").read_bytes() == before
 
     # The same damage in the service's own database, which has no manifest.
@@ -108,7 +113,7 @@ def test_folders_that_are_no_place_for_a_backup_or_none(service, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     assert ctl(service, "backup", tmp_path / "full").returncode == CANTCREAT
-    assert ctl(service, "backup", tmp_path / "no" / "b").returncode == NOINPUT
+    assert ctl(service, "backup", tmp_path / "no" / "b").returncode == CANTCREAT
     assert ctl(service, "verify", tmp_path / "full").returncode == NOINPUT
     # One that was cut short has no manifest.
     service.ctl("backup", tmp_path / "b")

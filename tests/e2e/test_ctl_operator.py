@@ -57,7 +57,7 @@ def test_life_of_a_mailbox(service):
     again = service.ctl("mailbox", "secret", "acme", "--json")
     assert again["user"] == "acme" and again["secret"] != added["secret"]
     assert re.fullmatch("[0-9a-f]{64}", service.ctl("mailbox", "key", "acme", "--json")["key"])
-    assert service.ctl("mailbox", "delete", "acme", "--json") == {"mailbox": "acme", "messages_deleted": 1}
+    assert service.ctl("mailbox", "delete", "acme", "--yes", "--json") == {"mailbox": "acme", "messages_deleted": 1}
     assert ctl(service, "mailbox", "show", "acme").returncode == NOINPUT
 
 
@@ -145,6 +145,16 @@ def test_messages_are_listed_in_pages_shown_and_deleted(service):
     assert ctl(service, "message", "raw", one).returncode == NOINPUT
 
 
+def test_the_arrival_of_a_deleted_message_says_so(service):
+    service.add_mailbox("acme")
+    token = service.mint("acme")
+    deliver(service, "acme", f"Subject: {token}\r\n\r\nx")
+    one = str(messages(service, "acme")[0]["id"])
+    assert f"message    {one}\n" in ctl(service, "token", "show", "acme", token).stdout
+    service.ctl("message", "delete", one)
+    assert f"message    {one} (deleted)\n" in ctl(service, "token", "show", "acme", token).stdout
+
+
 def on_terminal(service, *arguments) -> bytes:
     """What mailtestctl writes when its output is a terminal."""
     ours, theirs = pty.openpty()
@@ -188,6 +198,9 @@ def test_deleting_a_mailbox_is_asked_for_on_a_terminal(service):
     os.close(theirs)
     assert "Delete mailbox acme" in error and done.returncode == TEMPFAIL
     assert service.ctl("mailbox", "show", "acme", "--json")["mailbox"] == "acme"
+    unasked = ctl(service, "mailbox", "delete", "acme")
+    assert unasked.returncode == USAGE and "-y" in unasked.stderr
+    assert service.ctl("mailbox", "show", "acme", "--json")["mailbox"] == "acme"
 
 
 @pytest.mark.parametrize("arguments, code, words", [
@@ -203,8 +216,12 @@ def test_deleting_a_mailbox_is_asked_for_on_a_terminal(service):
     (("token", "show", "acme", "short"), USAGE, "is no token"),
     (("token", "mint", "nobody"), NOINPUT, "mailbox nobody"),
     (("token", "mint", "postmaster", "--deadline", "1"), USAGE, "deadline"),
+    (("token", "mint", "postmaster", "--deadline", "tomorrow"), USAGE, "RFC 3339"),
+    (("token", "mint", "postmaster", "--deadline", "2001-02-03T04:05:06Z"), USAGE, "deadline is over"),
     (("token", "wait", "a", "mt1" + "0" * 40, "--timeout", "soon"), USAGE, "no time span"),
-    (("message", "show", "x"), USAGE, "is no message id"),
+    (("message", "show", "x"), USAGE, "is not a message id"),
+    (("message", "raw", "1", "--json"), USAGE, "leave out --json"),
+    (("api-key", "add", ""), USAGE, "is empty"),
     (("message", "show", "999999"), NOINPUT, "message 999999"),
     (("message", "list", "nobody"), NOINPUT, "mailbox nobody"),
     (("backup", "/proc/nowhere/x"), None, "/proc/nowhere/x"),
@@ -232,7 +249,7 @@ def test_help_needs_no_service(shared_service, words):
 
 def test_configuration_and_service_that_are_not_there(make_service, tmp_path):
     service = make_service()
-    assert service.run("mailtestctl", "-c", tmp_path / "none.yaml", "status").returncode == CONFIG
+    assert service.run("mailtestctl", "-c", tmp_path / "none.yaml", "status").returncode == NOINPUT
     (tmp_path / "bad.yaml").write_text("nonsense: 1\n")
     bad = service.run("mailtestctl", "-c", tmp_path / "bad.yaml", "status")
     assert bad.returncode == CONFIG and "bad.yaml:1:" in bad.stderr

@@ -301,11 +301,14 @@ on_patience(evutil_socket_t fd, short what, void *arg)
     lose(s, text);
 }
 
+static void note_connected(struct sender *s);
+
 static void
 on_limit(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
+    note_connected(arg);    /* a server that has not greeted yet was connected to without any line */
     lose(arg, "the window ended before the server had replied");
 }
 

@@ -116,6 +116,13 @@ def test_deferral_until_the_window_ends(acme):
     assert "deferred: 421 4.3.2 too busy (3 attempts in" in done.stdout
 
 
+def test_a_server_that_never_greets_is_critical_at_the_end_of_the_window(acme):
+    with FaultySMTP({"connect": hang}) as server:
+        story = story_of(acme, server, "--window", "2s")
+    assert story["exit_code"] == 2 and story["verdict"] == "not-sent" and story["failure"]["step"] == "banner"
+    assert story["failure"]["host"] == "127.0.0.1" and story["summary"].startswith("greeting of 127.0.0.1:")
+
+
 def test_mail_that_was_taken_without_a_reply_is_not_sent_twice_when_it_arrives(acme):
     with FaultySMTP({"end": drop}, deliver=forward_to(acme)) as server:
         story = story_of(acme, server, "--retry-gap", "5s")
@@ -257,7 +264,7 @@ def test_own_trouble_is_unknown(acme, arguments, env, words):
 def test_what_is_not_a_mailtest_service(acme):
     with FaultySMTP() as server:                # speaks SMTP, not HTTP
         done = check(acme, "--smtp", server.address, "--api", f"http://{server.address}", "--timeout", "2s")
-    assert done.returncode == 3 and "minting a token" in done.stdout
+    assert done.returncode == 3 and "minting a token" in done.stdout and "is this the address of a Mailtest?" in done.stdout
 
 
 class _Refuse(http.server.BaseHTTPRequestHandler):

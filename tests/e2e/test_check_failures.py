@@ -325,7 +325,7 @@ def test_a_signal_ends_it_without_deleting_anything(acme, number, word):
         process = subprocess.Popen([acme.build / "mailtest-check", "once", "--api", acme.url, "--mailbox", "acme", "--to", "user@customer.test",
                                     "--smtp", server.address, "--json"], stdout=subprocess.PIPE, text=True,
                                    env={**os.environ, "MAILTEST_API_KEY": acme.key})
-        wait_until(lambda: server.sessions and server.sessions[0][-1] == "QUIT", "the mail was sent")
+        wait_until(lambda: server.sessions and server.sessions[0][-1:] == ["QUIT"], "the mail was sent")
         process.send_signal(number)
         out, _ = process.communicate(timeout=20)
     story = json.loads(out)

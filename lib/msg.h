@@ -74,7 +74,7 @@ enum msg_type {
     MSG_MAILBOX = 64,   /* D>smtpd  one mailbox's state, on start and on change: mailbox_state_write/read (lib/mailbox.h) */
     MSG_MAILBOX_GONE,   /* D>smtpd  string name */
     MSG_MAILBOXES_SENT, /* D>smtpd  empty: all mailboxes are known; from now on an unknown name is a 550 and not a 451 */
-    MSG_CHANGED,        /* D>lookup, imapd, subscribed ctl: change_write/read (lib/change.h), after the commit */
+    MSG_CHANGED,        /* D>lookup, subscribed imapd and ctl: change_write/read (lib/change.h), after the commit */
     MSG_FULL,           /* D>smtpd  bool: disk or map is full, so MAIL gets 452 4.3.1 until it is told otherwise */
 
     /* Requests to store. */
@@ -100,7 +100,7 @@ enum msg_type {
     MSG_API_KEY_LIST,   /* ctl>D  empty. MSG_ROW: u32 id, bytes api key record */
     MSG_API_KEY_REVOKE, /* ctl>D  u32 id. Answer: empty */
     MSG_STATUS,         /* ctl>D  empty. MSG_ROW: string name, u64 value. */
-    MSG_SUBSCRIBE,      /* ctl>D  empty: wants MSG_CHANGED from now on. Answer: empty */
+    MSG_SUBSCRIBE,      /* imapd,ctl>D  empty: wants MSG_CHANGED from now on. Answer: empty */
     MSG_BACKUP,         /* ctl>D  u8 what (0 the database, 1 the token keys); with a descriptor open for writing. Answer when it is written and synced: u64 octets */
     MSG_TYPE_LIMIT
 };

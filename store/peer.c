@@ -178,7 +178,7 @@ tell_changes_to(struct peers *ps, enum role role, const struct change *changes, 
         int rc = MT_OK;
 
         next = p->next;
-        if (p->role != role || (role == ROLE_CTL && !p->subscribed))
+        if (p->role != role || (role != ROLE_LOOKUP && !p->subscribed))
             continue;
         for (size_t i = 0; i < count && rc == MT_OK; i++)
             rc = send_change(p, &changes[i]);

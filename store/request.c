@@ -27,7 +27,7 @@ static const struct request requests[] = {
     { MSG_API_KEY_LIST,   FROM(ROLE_CTL),                                         serve_api_key_list   },
     { MSG_API_KEY_REVOKE, FROM(ROLE_CTL),                                         serve_api_key_revoke },
     { MSG_STATUS,         FROM(ROLE_CTL),                                         serve_status         },
-    { MSG_SUBSCRIBE,      FROM(ROLE_CTL),                                         serve_subscribe      },
+    { MSG_SUBSCRIBE,      FROM(ROLE_IMAPD) | FROM(ROLE_CTL),                       serve_subscribe      },
     { MSG_BACKUP,         FROM(ROLE_CTL),                                         serve_backup         },
 };
 

@@ -1,6 +1,6 @@
 # All there is to building Mailtest. `make help` lists what can be asked for.
 #
-# One archive holds every object but the three mains, so that a test, a fuzz target or a benchmark links the very
+# One archive holds every object but the mains, so that a test, a fuzz target or a benchmark links the very
 # code that the service runs. VARIANT picks a kind of build, each in a folder of its own:
 #   (none)  build/        what is shipped
 #   asan    build/asan/   gcc with AddressSanitizer and UBSan; `make test VARIANT=asan` tests that one
@@ -38,7 +38,7 @@ CFLAGS ?= -O2 -g
 ARCH   := $(shell uname -m)
 
 LIBRARIES := libevent_core libevent_extra libevent_openssl openssl lmdb libsodium libcares libcurl jansson \
-             libcyaml libseccomp libsystemd libxxhash
+             libcyaml libseccomp libsystemd libxxhash zlib
 pkg = $(shell pkg-config $1 2>/dev/null)
 
 # V=1 shows whole commands.
@@ -75,9 +75,9 @@ ALL_LIBS     := $(call pkg,--libs $(LIBRARIES)) $(LDLIBS)
 
 # ---- What there is ---------------------------------------------------------------------------------------------
 
-FOLDERS := lib store smtpd imapd lookup mailtestd ctl checker
+FOLDERS := lib finder meaning store smtpd imapd lookup webhook mailtestd ctl checker find
 SOURCES := $(wildcard $(FOLDERS:%=%/*.c))
-MAINS   := mailtestd/main.c ctl/main.c checker/main.c
+MAINS   := mailtestd/main.c ctl/main.c checker/main.c find/main.c
 
 UNIT    := $(wildcard tests/unit/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
@@ -86,7 +86,7 @@ COMMON  := $(wildcard bench/common/*.c)
 EVERY_C := $(SOURCES) $(UNIT) $(FUZZERS) $(BENCHES) $(COMMON)
 
 ARCHIVE        := $(BUILD)/libmailtest.a
-PROGRAMS       := $(addprefix $(BUILD)/,mailtestd mailtestctl mailtest-check)
+PROGRAMS       := $(addprefix $(BUILD)/,mailtestd mailtestctl mailtest-check mailtest-find)
 UNIT_PROGRAMS  := $(UNIT:%.c=$(BUILD)/%)
 FUZZ_PROGRAMS  := $(FUZZERS:%.c=$(BUILD)/%)
 BENCH_PROGRAMS := $(BENCHES:%.c=$(BUILD)/%)
@@ -97,7 +97,7 @@ BENCH_PROGRAMS := $(BENCHES:%.c=$(BUILD)/%)
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 .PHONY: all help packages clean have-libraries
-all: $(PROGRAMS)                        ## build the three programs into build/
+all: $(PROGRAMS)                        ## build the programs into build/
 
 help:                                   ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -132,12 +132,20 @@ $(BUILD)/mailtestctl:    $(OBJ)/ctl/main.o $(ARCHIVE)
 	$(call link)
 $(BUILD)/mailtest-check: $(OBJ)/checker/main.o $(ARCHIVE)
 	$(call link)
+$(BUILD)/mailtest-find:  $(OBJ)/find/main.o $(ARCHIVE)
+	$(call link)
 $(UNIT_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(ARCHIVE)
 	$(call link,$(call pkg,--libs cmocka))
 $(FUZZ_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(ARCHIVE)
 	$(call link,-fsanitize=fuzzer)
 $(BENCH_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(COMMON:%.c=$(OBJ)/%.o) $(ARCHIVE)
 	$(call link)
+
+# GMime is only what the finder is measured against, so it is asked for here alone.
+GMIME_BENCH := $(BUILD)/bench/finder_gmime
+$(GMIME_BENCH): bench/gmime/finder_gmime.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $$(pkg-config --cflags gmime-3.0) -o $@ $< $$(pkg-config --libs gmime-3.0)
 
 -include $(EVERY_C:%.c=$(OBJ)/%.d)
 
@@ -188,7 +196,7 @@ fuzz-short:                             ## each fuzz target for ten seconds, as 
 # ---- Measuring -------------------------------------------------------------------------------------------------
 
 .PHONY: bench bench-programs
-bench-programs: $(BENCH_PROGRAMS)
+bench-programs: $(BENCH_PROGRAMS) $(GMIME_BENCH)
 
 bench:                                  ## speed as ratios against peers (docs/performance.md)
 	tools/install-packages build run bench
@@ -243,7 +251,7 @@ lint-hardening: $(PROGRAMS)
 install: all                            ## programs, configuration, service unit, documents; honours PREFIX and DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(CONFDIR)
 	install -m 755 $(BUILD)/mailtestd $(BUILD)/mailtestctl $(DESTDIR)$(SBINDIR)
-	install -m 755 $(BUILD)/mailtest-check $(DESTDIR)$(BINDIR)
+	install -m 755 $(BUILD)/mailtest-check $(BUILD)/mailtest-find $(DESTDIR)$(BINDIR)
 	install -m 644 README.md $(wildcard docs/*.md docs/*.yaml) conf/mailtest.yaml $(DESTDIR)$(DOCDIR)
 	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man1 $(wildcard docs/*.1)
 	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard docs/*.8)
@@ -254,7 +262,7 @@ install: all                            ## programs, configuration, service unit
 	sed -i 's|=mailtestd|=$(SBINDIR)/mailtestd|; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(UNITDIR)/mailtestd.service
 
 uninstall:                              ## what install put there, but for the configuration
-	rm -f $(DESTDIR)$(SBINDIR)/mailtestd $(DESTDIR)$(SBINDIR)/mailtestctl $(DESTDIR)$(BINDIR)/mailtest-check
+	rm -f $(DESTDIR)$(SBINDIR)/mailtestd $(DESTDIR)$(SBINDIR)/mailtestctl $(DESTDIR)$(BINDIR)/mailtest-check $(DESTDIR)$(BINDIR)/mailtest-find
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard conf/*.service conf/*.socket)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1))) $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))

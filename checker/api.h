@@ -2,7 +2,7 @@
 #define CHECKER_API_H
 /* api - asks the service's HTTP interface (docs/openapi.json): mint a token, wait for it, forget it. By libcurl, on the loop. */
 
-#include "checker/curl_loop.h"
+#include "lib/curl_loop.h"
 
 #include <jansson.h>
 #include <stdint.h>

@@ -16,6 +16,7 @@ enum {
     ASK_GAP_FIRST_MS = 1000,        /* after a request that failed; doubles */
     ASK_GAP_MAX_MS   = 15000,
     LAST_LOOK_MS     = 10000,       /* how long the look after the end of the window may take */
+    LAST_WAIT_MS     = 5000,        /* of it for the service, to decide whether its own receiver was there (VERDICT_GRACE_S) */
     SENDING_GRACE_MS = 10000,       /* for the server's reply to the end of the data, when the mail has arrived before it */
     DELETE_LIMIT_MS  = 10000,
     LETTER_LIMIT     = 16 * 1024,
@@ -281,7 +282,7 @@ ask(struct round_trip *t)
     if (t->ask != LAST_LOOK)
         t->ask = ASKING;
     known = t->story->answer == NULL ? 0 : (uint32_t)json_integer_value(json_object_get(t->story->answer, "arrival_count"));
-    t->call = api_show(t->tools.api, t->plan->mailbox, t->story->token, t->ask == LAST_LOOK ? 0 : wait_ms, known, on_answer, t);
+    t->call = api_show(t->tools.api, t->plan->mailbox, t->story->token, t->ask == LAST_LOOK ? LAST_WAIT_MS : wait_ms, known, on_answer, t);
     if (t->call == NULL)
         fail_own(t, "asking the service", mt_strerror(MT_ENOMEM));
 }
@@ -393,28 +394,53 @@ conclude_arrived(struct round_trip *t)
     clean_up(t);
 }
 
-/* What the status report says: the first arrival that is one. */
+/* A member of a report; empty where it is null, or there is no report. */
+static const char *
+report_text(const json_t *report, const char *member)
+{
+    const char *text = json_string_value(json_object_get(report, member));
+
+    return text == NULL ? "" : text;
+}
+
+/* What the status report says: its code, its words, and what they mean where that is known. */
 static void
 conclude_bounced(struct round_trip *t)
 {
+    const json_t *report = json_object_get(t->story->answer, "report");
+    const char   *status = report_text(report, "status"), *words = report_text(report, "diagnostic"), *meaning = report_text(report, "meaning");
+    char          said[400];
+
+    snprintf(said, sizeof(said), "%s%.20s%s%.150s%s%.180s%s", status[0] != '\0' || words[0] != '\0' ? ": " : "", status,
+             status[0] != '\0' && words[0] != '\0' ? ", " : "", words, meaning[0] != '\0' ? " (" : "", meaning,
+             meaning[0] != '\0' ? ")" : "");
     if (t->story->sent)
-        conclude(t, TRIP_BOUNCED, STATE_CRITICAL, "the mail was taken, but came back as undeliverable (the report is in mailbox %s)",
+        conclude(t, TRIP_BOUNCED, STATE_CRITICAL, "the mail was taken, but came back as undeliverable%s; the report is in mailbox %s", said,
                  t->plan->mailbox);
     else
-        conclude(t, TRIP_BOUNCED, STATE_CRITICAL, "the mail came back as undeliverable");
+        conclude(t, TRIP_BOUNCED, STATE_CRITICAL, "the mail came back as undeliverable%s", said);
     finish(t);
+}
+
+static uint64_t
+receiver_down_us(const json_t *answer)
+{
+    return (uint64_t)json_integer_value(json_object_get(answer, "receiver_down_ms")) * 1000;
 }
 
 static void
 conclude_not_arrived(struct round_trip *t)
 {
-    char window[DURATION_TEXT_BYTES], server[TARGET_TEXT_BYTES];
+    char window[DURATION_TEXT_BYTES], down[DURATION_TEXT_BYTES], server[TARGET_TEXT_BYTES];
     bool autoreply = t->story->answer != NULL && verdict_is(t->story->answer, "autoreply");
 
     dispatch_abandon(t->dispatch, "the window ended before the server had replied");
     duration_text((uint64_t)t->plan->window_ms * 1000, window);
     if (t->ask_fault[0] != '\0')
         conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "the service could not be asked whether the mail arrived: %s", t->ask_fault);
+    else if (t->story->sent && t->story->answer != NULL && verdict_is(t->story->answer, "not-arrived-receiver-down"))
+        conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "not arrived within %s, but the service's own receiver was down or refusing for %s of it: "
+                 "this tells nothing of the customer's mail", window, duration_text(receiver_down_us(t->story->answer), down));
     else if (t->story->sent)
         conclude(t, TRIP_NOT_ARRIVED, STATE_CRITICAL, "not arrived within %s, though %s:%u took the mail after %.3f s%s", window,
                  story_target_text(&story_attempt(t->story)->target, server), story_attempt(t->story)->target.port,

@@ -1,8 +1,8 @@
 #include "checker/sender.h"
 
 #include "checker/clock.h"
-#include "checker/curl_loop.h"
 #include "lib/buf.h"
+#include "lib/curl_loop.h"
 #include "lib/display.h"
 #include "lib/error.h"
 

@@ -6,9 +6,9 @@
  */
 
 #include "checker/range.h"
-#include "checker/resolver.h"
 #include "checker/sender.h"
 #include "lib/buf.h"
+#include "lib/resolver.h"
 #include "lib/token.h"
 
 #include <jansson.h>

@@ -39,7 +39,7 @@ typedef int client_read_fn(void *arg, struct reader *r);
 int client_call(struct client *c, enum msg_type type, int fd, client_read_fn *on_row, client_read_fn *on_answer, void *arg);
 
 /* How long store may be silent in a call, milliseconds; 0: for ever. At first CLIENT_PATIENCE_MS. */
-#define CLIENT_PATIENCE_MS 60000u
+#define CLIENT_PATIENCE_MS 30000u
 void client_set_patience(struct client *c, uint64_t ms);
 
 /* Subscribes to changes; from now on those for which wanted() is true are remembered for client_wait. As client_call. */

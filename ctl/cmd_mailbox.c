@@ -1,10 +1,12 @@
 /* The commands for mailboxes. */
 
 #include "ctl/command.h"
+#include "ctl/facts.h"
 #include "lib/error.h"
 #include "lib/record.h"
 
 #include <sodium.h>
+#include <time.h>
 
 enum { SECRET_MAX = 128, KEY_HEX_MAX = 2 * TOKEN_KEY_BYTES };
 
@@ -144,57 +146,109 @@ run_key(struct ctl *ctl)
 
 /* ---- Looking ---------------------------------------------------------------------------------------------------- */
 
-static json_t *
-folder_json(const struct folder_record *f)
-{
-    return json_pack("{sI sI}", "messages", (json_int_t)f->messages, "bytes", (json_int_t)f->bytes);
-}
-
-/* One mailbox with its two folders, as MSG_MAILBOX_LIST and MSG_MAILBOX_SHOW give it; NULL: *rc says why. */
-static json_t *
-mailbox_json(struct reader *r, int *rc)
-{
-    struct slice          bytes[3];
-    struct mailbox_record m;
-    struct folder_record  inbox, unmatched;
-    json_t               *address, *document;
-
-    for (size_t i = 0; i < COUNT(bytes); i++)
-        read_bytes(r, &bytes[i], MSG_MAX_BYTES);
-    if (!read_ok(r)) {
-        *rc = MT_EPROTO;
-        return NULL;
-    }
-    if ((*rc = mailbox_record_read(bytes[0], &m)) != MT_OK || (*rc = folder_record_read(bytes[1], &inbox)) != MT_OK ||
-        (*rc = folder_record_read(bytes[2], &unmatched)) != MT_OK)
-        return NULL;
-    address = json_sprintf("%.*s@%.*s", (int)m.name.len, m.name.data, (int)m.domain.len, m.domain.data);
-    document = json_pack("{so so so sb so so sI sI so so}", "mailbox", output_string(m.name), "address", address, "user",
-                         output_string(m.name), "enabled", m.enabled, "created_at", output_time_unix(m.created_unix),
-                         "last_arrival_at", output_time_us(m.last_arrival_us), "messages", (json_int_t)m.messages, "bytes",
-                         (json_int_t)m.bytes, "inbox", folder_json(&inbox), "unmatched", folder_json(&unmatched));
-    *rc = document == NULL ? MT_ENOMEM : MT_OK;
-    return document;
-}
-
-static int
-read_mailbox_row(void *arg, struct reader *r)
-{
-    int     rc;
-    json_t *row = mailbox_json(r, &rc);
-
-    if (row != NULL)
-        json_array_append_new(arg, row);
-    return rc;
-}
+/* What the answers for one mailbox hold, kept until all are there. */
+struct mailbox_facts {
+    struct buf mailbox, inbox, unmatched, pattern, confirmation;
+};
 
 static int
 read_mailbox(void *arg, struct reader *r)
 {
-    json_t **document = arg;
+    struct mailbox_facts *f = arg;
+    struct buf           *to[] = { &f->mailbox, &f->inbox, &f->unmatched };
+    struct slice          bytes;
+
+    for (size_t i = 0; i < COUNT(to); i++) {
+        read_bytes(r, &bytes, RECORD_BYTES_MAX);
+        buf_append_slice(to[i], bytes);
+    }
+    return read_ok(r) ? MT_OK : MT_EPROTO;
+}
+
+/* One record, into a buffer. */
+static int
+read_record(void *arg, struct reader *r)
+{
+    struct slice bytes;
+
+    read_bytes(r, &bytes, RECORD_BYTES_MAX);
+    return buf_append_slice(arg, bytes);
+}
+
+/* Its records, how its mail usually comes, and the request to confirm a forwarding if there is one that has not expired. */
+static int
+ask_records(struct ctl *ctl, const char *name, struct mailbox_facts *f)
+{
+    uint64_t message_id = 0;
     int      rc;
 
-    *document = mailbox_json(r, &rc);
+    write_string(client_fields(ctl->client), name);
+    rc = client_call(ctl->client, MSG_MAILBOX_SHOW, -1, NULL, read_mailbox, f);
+    if (rc != MT_OK)
+        return rc;
+    write_string(client_fields(ctl->client), name);
+    rc = client_call(ctl->client, MSG_PATTERN, -1, NULL, read_record, &f->pattern);
+    if (rc == MT_OK)
+        rc = facts_pattern_confirmation(buf_slice(&f->pattern), &message_id);
+    if (rc != MT_OK || message_id == 0)
+        return rc;
+    write_u64(client_fields(ctl->client), message_id);
+    rc = client_call(ctl->client, MSG_MESSAGE_SHOW, -1, NULL, read_record, &f->confirmation);
+    return rc == MT_ENOTFOUND ? MT_OK : rc;
+}
+
+static uint64_t
+now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* The same JSON as the HTTP interface's. */
+static int
+ask_mailbox(struct ctl *ctl, const char *name, json_t **out)
+{
+    struct mailbox_facts   f;
+    struct buf            *all[] = { &f.mailbox, &f.inbox, &f.unmatched, &f.pattern, &f.confirmation }, text;
+    struct mailbox_records records;
+    int                    rc;
+
+    for (size_t i = 0; i < COUNT(all); i++)
+        buf_init(all[i], RECORD_BYTES_MAX);
+    buf_init(&text, FACTS_MAX_BYTES);
+    rc = ask_records(ctl, name, &f);
+    if (rc == MT_OK) {
+        records = (struct mailbox_records){ buf_slice(&f.mailbox), buf_slice(&f.inbox), buf_slice(&f.unmatched), buf_slice(&f.pattern),
+                                            buf_slice(&f.confirmation) };
+        rc = facts_mailbox(&records, now_us(), &text);
+    }
+    if (rc == MT_OK) {
+        *out = output_parsed(&text);
+        rc = *out == NULL ? MT_ENOMEM : MT_OK;
+    }
+    buf_fini(&text);
+    for (size_t i = 0; i < COUNT(all); i++)
+        buf_fini(all[i]);
+    return rc;
+}
+
+/* The names of all. */
+static int
+read_name_row(void *arg, struct reader *r)
+{
+    struct slice          bytes[3];
+    struct mailbox_record m;
+    int                   rc;
+
+    for (size_t i = 0; i < COUNT(bytes); i++)
+        read_bytes(r, &bytes[i], RECORD_BYTES_MAX);
+    if (!read_ok(r))
+        return MT_EPROTO;
+    rc = mailbox_record_read(bytes[0], &m);
+    if (rc == MT_OK && json_array_append_new(arg, output_string(m.name)) != 0)
+        rc = MT_ENOMEM;
     return rc;
 }
 
@@ -205,6 +259,7 @@ show_list(const struct ctl *ctl, const json_t *d)
         { "MAILBOX",      "mailbox",            AS_TEXT    },
         { "ADDRESS",      "address",            AS_TEXT    },
         { "STATE",        "enabled",            AS_ENABLED },
+        { "FORWARD",      "setup.state",        AS_TEXT    },
         { "INBOX",        "inbox.messages",     AS_TEXT    },
         { "UNMATCHED",    "unmatched.messages", AS_TEXT    },
         { "SIZE",         "bytes",              AS_BYTES   },
@@ -218,12 +273,26 @@ show_list(const struct ctl *ctl, const json_t *d)
 static int
 run_list(struct ctl *ctl)
 {
-    json_t *rows = json_array();
+    json_t *names = json_array(), *rows = json_array(), *name, *row;
+    bool    damaged = false;
+    size_t  i;
     int     rc;
 
     client_fields(ctl->client);
-    rc = client_call(ctl->client, MSG_MAILBOX_LIST, -1, read_mailbox_row, NULL, rows);
-    return ctl_print_list(ctl, rc, "mailboxes", rows, show_list, "mailboxes");
+    rc = client_call(ctl->client, MSG_MAILBOX_LIST, -1, read_name_row, NULL, names);
+    damaged = rc == MT_EDAMAGED;
+    json_array_foreach (names, i, name) {
+        if (rc != MT_OK && rc != MT_EDAMAGED && rc != MT_ENOTFOUND)
+            break;
+        rc = ask_mailbox(ctl, json_string_value(name), &row);
+        damaged = damaged || rc == MT_EDAMAGED;
+        if (rc == MT_OK)
+            json_array_append_new(rows, row);
+    }
+    json_decref(names);
+    if (rc == MT_ENOTFOUND || rc == MT_EDAMAGED)        /* removed meanwhile, or told below */
+        rc = MT_OK;
+    return ctl_print_list(ctl, rc == MT_OK && damaged ? MT_EDAMAGED : rc, "mailboxes", rows, show_list, "mailboxes");
 }
 
 static void
@@ -241,8 +310,28 @@ show_mailbox(const struct ctl *ctl, const json_t *d)
         { "INBOX",        "inbox.messages",     AS_TEXT    },
         { "Unmatched",    "unmatched.messages", AS_TEXT    },
     };
+    static const struct column setup[] = {
+        { "forward",      "state",                 AS_TEXT    },
+        { "hint",         "hint",                  AS_LONG    },
+        { "arrivals",     "arrivals",              AS_TEXT    },
+        { "usually each", "usual_gap_s",           AS_SECONDS },
+        { "way",          "way",                   AS_TEXT    },
+        { "found in",     "found_in",              AS_WORDS   },
+        { "confirmation", "confirmation.provider", AS_TEXT    },
+        { "  asked",      "confirmation.at",       AS_TIME    },
+        { "  code",       "confirmation.code",     AS_TEXT    },
+        { "  link",       "confirmation.link",     AS_LONG    },
+        { "  for",        "confirmation.for",      AS_TEXT    },
+        { "  message",    "confirmation.message_id", AS_TEXT  },
+        { "refused",      "refusal.at",            AS_TIME    },
+        { "  status",     "refusal.status",        AS_TEXT    },
+        { "  words",      "refusal.diagnostic",    AS_LONG    },
+        { "  meaning",    "refusal.meaning",       AS_LONG    },
+    };
 
     output_fields(ctl->out, d, columns, COUNT(columns));
+    fputc('\n', ctl->out);
+    output_fields(ctl->out, json_object_get(d, "setup"), setup, COUNT(setup));
 }
 
 static int
@@ -254,8 +343,7 @@ run_show(struct ctl *ctl)
 
     if (code != EX_OK)
         return code;
-    write_string(client_fields(ctl->client), name);
-    rc = client_call(ctl->client, MSG_MAILBOX_SHOW, -1, NULL, read_mailbox, &document);
+    rc = ask_mailbox(ctl, name, &document);
     return rc == MT_OK ? ctl_print(ctl, document, show_mailbox) : ctl_end(ctl, rc, "mailbox %s", name);
 }
 
@@ -348,7 +436,9 @@ const struct command mailbox_commands[] = {
       "domain. The address that is printed is what its tokens are bound to. JSON: mailbox, address, user, secret.",
       add_options, run_add, NULL },
     { "list", "", 0, 0, NEED_STORE, "all mailboxes with what is in them", NULL, NULL, run_list, NULL },
-    { "show", "NAME", 1, 1, NEED_STORE, "one mailbox", NULL, NULL, run_show, NULL },
+    { "show", "NAME", 1, 1, NEED_STORE, "one mailbox, and how far its forward is set up",
+      "The forward is waiting, confirmation (a provider asks to confirm it: code and link are shown), refused, first-probe, healthy\n"
+      "or silent; the hint says what to do next. The JSON is what the HTTP interface answers.", NULL, run_show, NULL },
     { "disable", "NAME", 1, 1, NEED_STORE, "refuse mail to it; what is in it stays", NULL, NULL, run_disable, NULL },
     { "enable", "NAME", 1, 1, NEED_STORE, "receive again", NULL, NULL, run_enable, NULL },
     { "delete", "NAME", 1, 1, NEED_STORE, "remove it with all its messages and tokens", NULL, delete_options, run_delete, NULL },

@@ -2,20 +2,16 @@
 
 #include "ctl/command.h"
 #include "ctl/facts.h"
+#include "ctl/way.h"
 #include "lib/display.h"
 #include "lib/error.h"
 #include "lib/record.h"
 
+#include <time.h>
 #include <unistd.h>
 
 enum { LIST_DEFAULT = 50, LIST_STEP = 500 };
 #define LIST_MAX UINT32_MAX
-
-static json_t *
-parsed_facts(struct buf *text)
-{
-    return json_loadb(text->data, text->len, JSON_ALLOW_NUL, NULL);
-}
 
 /* ---- List ------------------------------------------------------------------------------------------------------- */
 
@@ -39,8 +35,8 @@ read_row(void *arg, struct reader *r)
     if (!read_ok(r))
         return MT_EPROTO;
     buf_init(&text, FACTS_MAX_BYTES);
-    rc = facts_message(record, l->last_id, slice_of(l->mailbox), true, &text);
-    if (rc == MT_OK && json_array_append_new(l->rows, parsed_facts(&text)) != 0)
+    rc = facts_message_summary(record, l->last_id, slice_of(l->mailbox), &text);
+    if (rc == MT_OK && json_array_append_new(l->rows, output_parsed(&text)) != 0)
         rc = MT_ENOMEM;
     buf_fini(&text);
     l->got++;
@@ -151,6 +147,7 @@ show_message(const struct ctl *ctl, const json_t *d)
         { "mailbox",    "mailbox",        AS_TEXT  },
         { "folder",     "folder",         AS_TEXT  },
         { "kind",       "kind",           AS_TEXT  },
+        { "why",        "why",            AS_LONG  },
         { "received",   "received_at",    AS_TIME  },
         { "committed",  "committed_at",   AS_TIME  },
         { "size",       "size",           AS_BYTES },
@@ -185,34 +182,87 @@ show_message(const struct ctl *ctl, const json_t *d)
     fputc('\n', ctl->out);
     output_list(ctl->out, json_object_get(d, "tokens"), token_columns, COUNT(token_columns),
                 "There is no genuine token of this mailbox in it.");
-    output_hops(ctl->out, json_object_get(d, "hops"));
+    way_show(ctl->out, d);
     fputc('\n', ctl->out);
     output_list(ctl->out, json_object_get(d, "parts"), part_columns, COUNT(part_columns), "Its parts are not known.");
 }
 
+/* A message, and what is known of its first token, whose minting the delays of its hops count from. */
+struct told {
+    char        mailbox[MAILBOX_NAME_MAX + 1];
+    char        token[TOKEN_CHARS + 1];     /* empty: none */
+    uint64_t    minted_us;
+    json_t     *token_document;             /* NULL: none */
+};
+
+static uint64_t
+now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static int
-ask_message(struct ctl *ctl, uint64_t id, json_t **out)
+read_token(void *arg, struct reader *r)
+{
+    struct told *told = arg;
+    struct buf   text;
+    int          rc;
+
+    buf_init(&text, FACTS_MAX_BYTES);
+    rc = facts_token(r, told->mailbox, told->token, now_us(), &text, &told->minted_us);
+    if (rc == MT_OK && (told->token_document = output_parsed(&text)) == NULL)
+        rc = MT_ENOMEM;
+    buf_fini(&text);
+    return rc;
+}
+
+/* The name of the mailbox that a record belongs to, and its token. */
+static int
+ask_owner(struct ctl *ctl, struct slice record, struct told *told)
 {
     struct name_search search = { .id = 0 };
-    struct buf         record, text;
-    int                rc;
+    struct buf        *fields;
+    int                rc = facts_message_owner(record, &search.id, told->token);
+
+    if (rc != MT_OK)
+        return rc;
+    client_fields(ctl->client);
+    rc = client_call(ctl->client, MSG_MAILBOX_LIST, -1, read_name, NULL, &search);
+    memcpy(told->mailbox, search.name, sizeof(told->mailbox));
+    if (rc != MT_OK || told->token[0] == '\0')
+        return rc;
+    fields = client_fields(ctl->client);
+    write_string(fields, told->mailbox);
+    write_string(fields, told->token);
+    rc = client_call(ctl->client, MSG_TOKEN_SHOW, -1, NULL, read_token, told);
+    return rc == MT_ENOTFOUND ? MT_OK : rc;
+}
+
+/* token may be NULL; else NULL is put there where the message has none. */
+static int
+ask_message(struct ctl *ctl, uint64_t id, json_t **out, json_t **token)
+{
+    struct told told = { .minted_us = 0 };
+    struct buf  record, text;
+    int         rc;
 
     buf_init(&record, RECORD_BYTES_MAX);
     buf_init(&text, FACTS_MAX_BYTES);
     write_u64(client_fields(ctl->client), id);
     rc = client_call(ctl->client, MSG_MESSAGE_SHOW, -1, NULL, read_record, &record);
     if (rc == MT_OK)
-        rc = facts_message_mailbox(buf_slice(&record), &search.id);
-    if (rc == MT_OK) {
-        client_fields(ctl->client);
-        rc = client_call(ctl->client, MSG_MAILBOX_LIST, -1, read_name, NULL, &search);
-    }
+        rc = ask_owner(ctl, buf_slice(&record), &told);
     if (rc == MT_OK)
-        rc = facts_message(buf_slice(&record), id, slice_of(search.name), false, &text);
-    if (rc == MT_OK) {
-        *out = parsed_facts(&text);
-        rc = *out == NULL ? MT_ENOMEM : MT_OK;
-    }
+        rc = facts_message(buf_slice(&record), id, slice_of(told.mailbox), told.minted_us, &text);
+    if (rc == MT_OK && (*out = output_parsed(&text)) == NULL)
+        rc = MT_ENOMEM;
+    if (rc == MT_OK && token != NULL)
+        *token = told.token_document;
+    else
+        json_decref(told.token_document);
     buf_fini(&record);
     buf_fini(&text);
     return rc;
@@ -227,8 +277,161 @@ run_show(struct ctl *ctl)
 
     if (code != EX_OK)
         return code;
-    rc = ask_message(ctl, id, &document);
+    rc = ask_message(ctl, id, &document, NULL);
     return rc == MT_OK ? ctl_print(ctl, document, show_message) : ctl_end(ctl, rc, "message %llu", (unsigned long long)id);
+}
+
+/* ---- Explain ---------------------------------------------------------------------------------------------------- */
+
+static void
+explain_token(const struct ctl *ctl, const json_t *message, const json_t *token)
+{
+    static const struct column facts[] = {
+        { "token",    "token",       AS_TEXT  },
+        { "found in", "found_in",    AS_WORDS },
+        { "lost in",  "lost",        AS_WORDS },
+        { "verdict",  "verdict",     AS_TEXT  },
+        { "deadline", "deadline_at", AS_TIME  },
+        { "decided",  "decided_at",  AS_TIME  },
+        { "amended",  "amended_at",  AS_TIME  },
+    };
+    json_t *first = json_array_get(json_object_get(message, "tokens"), 0), *rows;
+
+    fputs("\nToken\n", ctl->out);
+    if (first == NULL) {
+        fputs("There is no genuine token of this mailbox in it.\n", ctl->out);
+        return;
+    }
+    rows = json_copy(first);
+    json_object_set(rows, "lost", json_object_get(message, "lost"));
+    for (size_t i = 0; token != NULL && i < COUNT(facts); i++)
+        if (json_object_get(rows, facts[i].path) == NULL)
+            json_object_set(rows, facts[i].path, json_object_get(token, facts[i].path));
+    output_fields(ctl->out, rows, facts, COUNT(facts));
+    json_decref(rows);
+}
+
+static void
+explain_report(const struct ctl *ctl, const json_t *message)
+{
+    static const struct column facts[] = {
+        { "action",     "action",     AS_TEXT },
+        { "status",     "status",     AS_TEXT },
+        { "words",      "diagnostic", AS_LONG },
+        { "meaning",    "meaning",    AS_LONG },
+        { "recipient",  "recipient",  AS_TEXT },
+        { "refused by", "refused_by", AS_TEXT },
+        { "reported by", "host",      AS_TEXT },
+        { "read as",    "form",       AS_TEXT },
+    };
+    const json_t *report = json_object_get(message, "report");
+
+    if (!json_is_object(report))
+        return;
+    fputs("\nReport\n", ctl->out);
+    output_fields(ctl->out, report, facts, COUNT(facts));
+}
+
+static void
+explain_confirmation(const struct ctl *ctl, const json_t *message)
+{
+    static const struct column facts[] = {
+        { "provider", "provider", AS_TEXT },
+        { "code",     "code",     AS_TEXT },
+        { "link",     "link",     AS_LONG },
+        { "for",      "for",      AS_TEXT },
+    };
+    const json_t *confirmation = json_object_get(message, "confirmation");
+
+    if (!json_is_object(confirmation))
+        return;
+    fputs("\nForwarding to be confirmed (the link was not followed)\n", ctl->out);
+    output_fields(ctl->out, confirmation, facts, COUNT(facts));
+}
+
+/* An array of texts, one a line under a title; without any, nothing. */
+static void
+explain_list(const struct ctl *ctl, const char *title, const json_t *texts)
+{
+    struct buf line;
+    size_t     i;
+    json_t    *text;
+
+    if (json_array_size(texts) == 0)
+        return;
+    fprintf(ctl->out, "%s\n", title);
+    json_array_foreach (texts, i, text) {
+        buf_init(&line, (size_t)OUTPUT_LONG_MAX * 4);
+        output_value(&line, text, AS_LONG);
+        fputs("  ", ctl->out);
+        output_slice(ctl->out, buf_slice(&line));
+        fputc('\n', ctl->out);
+        buf_fini(&line);
+    }
+}
+
+static const char *
+way_in_words(const char *way)
+{
+    static const char *const words[][2] = {
+        { "redirect",   "redirected: the mail was passed on as it was" },
+        { "inline",     "forwarded inline: the mail's text stands in a new one" },
+        { "attachment", "forwarded as attachment: the mail is inside a new one" },
+        { "direct",     "not forwarded: it came to this mailbox directly" },
+    };
+
+    for (size_t i = 0; way != NULL && i < COUNT(words); i++)
+        if (strcmp(way, words[i][0]) == 0)
+            return words[i][1];
+    return "nothing in the mail says how it was forwarded";
+}
+
+static void
+show_explained(const struct ctl *ctl, const json_t *d)
+{
+    static const struct column facts[] = {
+        { "message",  "id",          AS_TEXT },
+        { "mailbox",  "mailbox",     AS_TEXT },
+        { "kind",     "kind",        AS_TEXT },
+        { "because",  "why",         AS_LONG },
+        { "received", "received_at", AS_TIME },
+        { "subject",  "subject",     AS_TEXT },
+        { "from",     "from",        AS_TEXT },
+    };
+    const json_t *message = json_object_get(d, "message"), *forward = json_object_get(message, "forward");
+    const json_t *claims = json_object_get(message, "claims");
+
+    output_fields(ctl->out, message, facts, COUNT(facts));
+    explain_token(ctl, message, json_object_get(d, "token"));
+    explain_report(ctl, message);
+    explain_confirmation(ctl, message);
+    fprintf(ctl->out, "\nForward\n%s\n", way_in_words(json_string_value(json_object_get(forward, "way"))));
+    explain_list(ctl, "by this evidence:", json_object_get(forward, "evidence"));
+    way_show(ctl->out, message);
+    if (json_array_size(json_object_get(message, "changes")) > 0)
+        fputc('\n', ctl->out);
+    explain_list(ctl, "Changed since the arrivals before", json_object_get(message, "changes"));
+    if (json_array_size(json_object_get(claims, "authentication")) + json_array_size(json_object_get(claims, "arc")) +
+            json_array_size(json_object_get(claims, "spf")) > 0)
+        fputs("\nClaims of the hosts on its way, as they wrote them\n", ctl->out);
+    explain_list(ctl, "Authentication-Results", json_object_get(claims, "authentication"));
+    explain_list(ctl, "ARC, newest first", json_object_get(claims, "arc"));
+    explain_list(ctl, "Received-SPF", json_object_get(claims, "spf"));
+}
+
+static int
+run_explain(struct ctl *ctl)
+{
+    json_t  *message, *token = NULL;
+    uint64_t id;
+    int      rc, code = ctl_number_operand(ctl, 0, "message id", UINT64_MAX, &id);
+
+    if (code != EX_OK)
+        return code;
+    rc = ask_message(ctl, id, &message, &token);
+    if (rc != MT_OK)
+        return ctl_end(ctl, rc, "message %llu", (unsigned long long)id);
+    return ctl_print(ctl, json_pack("{so so}", "message", message, "token", token == NULL ? json_null() : token), show_explained);
 }
 
 /* ---- Raw -------------------------------------------------------------------------------------------------------- */
@@ -333,6 +536,10 @@ const struct command message_commands[] = {
     { "list", "MAILBOX", 1, 1, NEED_STORE, "what has arrived, newest first", NULL, list_options, run_list, NULL },
     { "show", "ID", 1, 1, NEED_STORE, "all that is known of a message", "The JSON is what the HTTP interface answers.", NULL,
       run_show, NULL },
+    { "explain", "ID", 1, 1, NEED_STORE, "for a person: what was found where, what was lost, the kind and why, the way",
+      "Where the token still stood and where it is gone, what a report means, how the mail was forwarded and by which evidence,\n"
+      "the hops with their delays, what differs from the arrivals before, and what the hosts on its way claim.\n"
+      "JSON: message and token, as the HTTP interface answers them.", NULL, run_explain, NULL },
     { "raw", "ID", 1, 1, NEED_STORE, "the message itself, octet by octet",
       "On a terminal, control characters are shown as \\xNN; redirect the output for the exact octets.", NULL, run_raw, NULL },
     { "delete", "ID", 1, 1, NEED_STORE, "delete a message; the record of the arrival stays", NULL, NULL, run_delete, NULL },

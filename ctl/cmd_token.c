@@ -2,6 +2,8 @@
 
 #include "ctl/command.h"
 #include "ctl/facts.h"
+#include "ctl/way.h"
+#include "lib/duration.h"
 #include "lib/error.h"
 #include "lib/rfc3339.h"
 #include "lib/token.h"
@@ -116,12 +118,13 @@ read_shown(void *arg, struct reader *r)
 {
     struct shown *s = arg;
     struct buf    text;
+    uint64_t      minted_us;
     int           rc;
 
     buf_init(&text, FACTS_MAX_BYTES);
-    rc = facts_token(r, s->mailbox, s->token, now_us(CLOCK_REALTIME), &text);
+    rc = facts_token(r, s->mailbox, s->token, now_us(CLOCK_REALTIME), &text, &minted_us);
     if (rc == MT_OK) {
-        s->document = json_loadb(text.data, text.len, JSON_ALLOW_NUL, NULL);
+        s->document = output_parsed(&text);
         rc = s->document == NULL ? MT_ENOMEM : MT_OK;
     }
     buf_fini(&text);
@@ -161,7 +164,9 @@ show_arrival(const struct ctl *ctl, json_t *arrival)
         { "  message",   "message",        AS_TEXT    },
         { "  size",      "size",           AS_BYTES   },
         { "  found in",  "found_in",       AS_WORDS   },
+        { "  lost in",   "lost",           AS_WORDS   },
         { "  client",    "client.address", AS_TEXT    },
+        { "  name",      "client.name",    AS_TEXT    },
         { "  HELO",      "client.helo",    AS_TEXT    },
         { "  protocol",  "protocol",       AS_TEXT    },
         { "  TLS",       "tls.version",    AS_TEXT    },
@@ -172,7 +177,7 @@ show_arrival(const struct ctl *ctl, json_t *arrival)
     fputs("\nArrival\n", ctl->out);
     json_object_set_new(arrival, "message", message_text(arrival));
     output_fields(ctl->out, arrival, facts, COUNT(facts));
-    output_hops(ctl->out, json_object_get(arrival, "hops"));
+    way_show(ctl->out, arrival);
 }
 
 static void
@@ -184,12 +189,24 @@ show_token(const struct ctl *ctl, const json_t *d)
         { "verdict",  "verdict",       AS_TEXT },
         { "issued",   "issued_at",     AS_TIME },
         { "deadline", "deadline_at",   AS_TIME },
+        { "decided",  "decided_at",    AS_TIME },
+        { "amended",  "amended_at",    AS_TIME },
+        { "down",     "down",          AS_TEXT },
         { "arrivals", "arrival_count", AS_TEXT },
+        { "refused",  "report.status", AS_TEXT },
+        { "because",  "report.diagnostic", AS_LONG },
+        { "meaning",  "report.meaning", AS_LONG },
     };
-    size_t  i;
-    json_t *arrival;
+    json_int_t down_ms = json_integer_value(json_object_get(d, "receiver_down_ms"));
+    json_t    *shown = json_copy((json_t *)(uintptr_t)d), *arrival;
+    char       text[DURATION_TEXT_BYTES];
+    size_t     i;
 
-    output_fields(ctl->out, d, facts, COUNT(facts));
+    if (down_ms > 0)
+        json_object_set_new(shown, "down", json_sprintf("this receiver, for %s of its window",
+                                                        duration_text((uint64_t)down_ms * 1000, text)));
+    output_fields(ctl->out, shown, facts, COUNT(facts));
+    json_decref(shown);
     json_array_foreach (json_object_get(d, "arrivals"), i, arrival)
         show_arrival(ctl, arrival);
 }
@@ -277,6 +294,7 @@ run_wait(struct ctl *ctl)
         code = ctl_duration_option(ctl, "timeout", WAIT_DEFAULT_MS, &wait_ms);
     if (code != EX_OK)
         return code;
+    client_set_patience(ctl->client, CLIENT_PATIENCE_MS);       /* what --timeout means here is not the time of one answer */
     token_decode(slice_of(token), &t);
     rc = client_watch(ctl->client, change_is_of_token, &t);
     if (rc == MT_OK)
@@ -294,11 +312,6 @@ static const struct option_spec mint_options[] = {
     { 0, NULL, NULL, NULL },
 };
 
-static const struct option_spec wait_options[] = {
-    { 't', "timeout", "SPAN", "how long to wait; 10m without it" },
-    { 0, NULL, NULL, NULL },
-};
-
 const struct command token_commands[] = {
     { "mint", "MAILBOX", 1, 1, NEED_STORE, "make a token for a test mail",
       "With a window or a deadline the token is expected: its absence becomes the verdict not-arrived.\n"
@@ -306,6 +319,7 @@ const struct command token_commands[] = {
     { "show", "MAILBOX TOKEN", 2, 2, NEED_STORE, "what is known of a token: verdict, arrivals, hops",
       "The JSON is what the HTTP interface answers.", NULL, run_show, NULL },
     { "wait", "MAILBOX TOKEN", 2, 2, NEED_STORE, "wait until it has arrived, then show it",
-      "Exit code 0: arrived, also late. 1: it bounced. 75: neither within the time.", wait_options, run_wait, NULL },
+      "It waits for --timeout, 10m without it. Exit code 0: arrived, also late. 1: it bounced. 75: neither within the time.", NULL,
+      run_wait, NULL },
     { NULL, NULL, 0, 0, NEED_NOTHING, NULL, NULL, NULL, NULL, NULL },
 };

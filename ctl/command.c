@@ -5,6 +5,7 @@
 const struct option_spec global_options[] = {
     { 'c', "config",  "FILE", "the service's configuration, instead of the default place" },
     { 0,   "json",    NULL,   "print JSON for programs" },
+    { 't', "timeout", "SPAN", "how long to wait for the service's answer; 30s without it, 0 for ever" },
     { 'h', "help",    NULL,   "this help, or that of the command" },
     { 'V', "version", NULL,   "print the version" },
     { 0, NULL, NULL, NULL },
@@ -14,6 +15,7 @@ const struct command top_commands[] = {
     { "mailbox", "", 0, 0, NEED_NOTHING, "customers' mailboxes and their secrets", NULL, NULL, NULL, mailbox_commands },
     { "token", "", 0, 0, NEED_NOTHING, "mint tokens, and see what became of them", NULL, NULL, NULL, token_commands },
     { "message", "", 0, 0, NEED_NOTHING, "what has arrived", NULL, NULL, NULL, message_commands },
+    { "webhook", "", 0, 0, NEED_NOTHING, "where events are posted to, and what could not be posted", NULL, NULL, NULL, webhook_commands },
     { "api-key", "", 0, 0, NEED_NOTHING, "who may ask the HTTP API", NULL, NULL, NULL, api_key_commands },
     { "key", "", 0, 0, NEED_NOTHING, "the master keys that tokens are made with", NULL, NULL, NULL, key_commands },
     { "status", "", 0, 0, NEED_STORE, "the store's numbers; fails when the service is not running", NULL, NULL, run_status, NULL },

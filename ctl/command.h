@@ -26,7 +26,8 @@ struct command {
 };
 
 /* The groups' tables. */
-extern const struct command mailbox_commands[], token_commands[], key_commands[], api_key_commands[], message_commands[];
+extern const struct command mailbox_commands[], token_commands[], key_commands[], api_key_commands[], message_commands[],
+    webhook_commands[];
 
 /* Commands without a group. */
 int run_status(struct ctl *ctl);

@@ -32,11 +32,11 @@ static const struct {
     [MT_EDENIED]   = { EX_NOPERM, NULL },
     [MT_EIO]       = { EX_IOERR, "the service's log may tell more" },
     [MT_EDAMAGED]  = { EX_DATAERR, "\"mailtestctl verify\" and the service's log tell more" },
-    [MT_EVERSION]  = { EX_DATAERR, "use the newer version's program" },
+    [MT_EVERSION]  = { EX_DATAERR, "use that version's program" },
     [MT_EBUSY]     = { EX_TEMPFAIL, NULL },
     [MT_ESHUTDOWN] = { EX_UNAVAILABLE, "the service is not running or is just stopping" },
     [MT_EINVALID]  = { EX_USAGE, NULL },
-    [MT_EAGAIN]    = { EX_TEMPFAIL, "the service did not answer in time: look at its log" },
+    [MT_EAGAIN]    = { EX_TEMPFAIL, "the service did not answer in time: look at its log, or give it longer with --timeout" },
 };
 
 int
@@ -208,6 +208,18 @@ open_client(struct ctl *ctl)
     }
 }
 
+/* How long each request may take; a command that waits for something else by --timeout leaves this to be generous enough. */
+static int
+set_patience(struct ctl *ctl)
+{
+    uint64_t ms;
+    int      code = ctl_duration_option(ctl, "timeout", CLIENT_PATIENCE_MS, &ms);
+
+    if (code == EX_OK && ctl->client != NULL)
+        client_set_patience(ctl->client, ms);
+    return code;
+}
+
 static int
 run_command(struct ctl *ctl)
 {
@@ -218,6 +230,8 @@ run_command(struct ctl *ctl)
         code = open_config(ctl);
     if (code == EX_OK && command->need == NEED_STORE)
         code = open_client(ctl);
+    if (code == EX_OK)
+        code = set_patience(ctl);
     if (code == EX_OK)
         code = command->run(ctl);
     client_close(ctl->client);

@@ -41,6 +41,12 @@ output_time_unix(uint64_t seconds)
     return len == 0 ? json_null() : json_stringn(text, len);
 }
 
+json_t *
+output_parsed(const struct buf *json)
+{
+    return json_loadb(json->data, json->len, JSON_ALLOW_NUL, NULL);
+}
+
 void
 output_slice(FILE *to, struct slice s)
 {
@@ -146,7 +152,7 @@ output_value(struct buf *out, const json_t *value, enum format format)
     else if (format == AS_SECONDS && json_is_number(value))
         put_seconds(out, json_number_value(value));
     else
-        put_text(out, value, format == AS_SHORT ? OUTPUT_SHORT_MAX : OUTPUT_TEXT_MAX);
+        put_text(out, value, format == AS_SHORT ? OUTPUT_SHORT_MAX : format == AS_LONG ? OUTPUT_LONG_MAX : OUTPUT_TEXT_MAX);
 }
 
 /* The member at a path of names separated by dots; NULL: there is none. */
@@ -283,52 +289,4 @@ output_fields(FILE *to, const json_t *object, const struct column *columns, size
         fputc('\n', to);
     }
     buf_fini(&text);
-}
-
-/* The delay at a hop: known, bounded, or not to be known. */
-static void
-put_delay(struct buf *out, const json_t *hop)
-{
-    const json_t *delay = json_object_get(hop, "delay_s"), *at_most = json_object_get(hop, "delay_at_most_s");
-
-    if (json_is_number(delay)) {
-        buf_append_string(out, "+");
-        put_seconds(out, json_number_value(delay));
-    } else if (json_is_number(at_most)) {
-        buf_append_string(out, "at most ");
-        put_seconds(out, json_number_value(at_most));
-    }
-    if (json_is_true(json_object_get(hop, "skewed")))
-        buf_append_string(out, out->len > 0 ? ", clock is wrong" : "clock is wrong");
-}
-
-void
-output_hops(FILE *to, const json_t *hops)
-{
-    static const struct column columns[] = {
-        { "HOP BY", "by",    AS_TEXT },
-        { "TIME",   "time",  AS_TIME },
-        { "DELAY",  "delay", AS_TEXT },
-        { "WITH",   "with",  AS_TEXT },
-        { "TLS",    "tls",   AS_TEXT },
-        { "FROM",   "from",  AS_TEXT },
-    };
-    json_t    *rows = json_array();
-    struct buf delay;
-
-    if (json_array_size(hops) > 0)
-        fputc('\n', to);
-    buf_init(&delay, 128);
-    for (size_t i = json_array_size(hops); i > 0; i--) {
-        json_t *row = json_copy(json_array_get(hops, i - 1));
-
-        buf_clear(&delay);
-        put_delay(&delay, row);
-        json_object_set_new(row, "delay", output_string(buf_slice(&delay)));
-        json_array_append_new(rows, row);
-    }
-    if (json_array_size(rows) > 0)
-        output_list(to, rows, columns, COUNT(columns), "");
-    buf_fini(&delay);
-    json_decref(rows);
 }

@@ -13,6 +13,7 @@
 enum format {
     AS_TEXT,        /* a string, or a number as digits; null: "-" */
     AS_SHORT,       /* as AS_TEXT, cut to OUTPUT_SHORT_MAX characters */
+    AS_LONG,        /* as AS_TEXT, cut to OUTPUT_LONG_MAX characters */
     AS_WORDS,       /* an array of strings, separated by ", " */
     AS_BYTES,       /* octets: "1834", "1.2 MiB" */
     AS_TIME,        /* RFC 3339 text, shown in local time, with milliseconds where it has decimals */
@@ -34,11 +35,12 @@ void output_list(FILE *to, const json_t *rows, const struct column *columns, siz
 /* One object: a line for each column, "title   value"; those that are absent or null are left out. */
 void output_fields(FILE *to, const json_t *object, const struct column *columns, size_t count);
 
-/* The hops of a token's or message's document, oldest first, with the delay at each. */
-void output_hops(FILE *to, const json_t *hops);
-
 /* The document in one line. */
 void output_json(FILE *to, const json_t *document);
+
+/* What lib/answer wrote, as a document; NULL: out of memory. */
+struct buf;
+json_t *output_parsed(const struct buf *json);
 
 /* Octets as they are. */
 void output_slice(FILE *to, struct slice s);
@@ -51,11 +53,11 @@ json_t *output_time_us(uint64_t us);
 json_t *output_time_unix(uint64_t seconds);
 
 /* One value by its format into a buffer. */
-struct buf;
 void output_value(struct buf *out, const json_t *value, enum format format);
 
 /* Characters of a text that are shown to people. */
 #define OUTPUT_TEXT_MAX  200u
 #define OUTPUT_SHORT_MAX 40u
+#define OUTPUT_LONG_MAX  2000u
 
 #endif

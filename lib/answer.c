@@ -1,5 +1,7 @@
 #include "lib/answer.h"
 
+#include "lib/answer_event.h"
+#include "lib/answer_hops.h"
 #include "lib/error.h"
 
 #include <assert.h>
@@ -11,10 +13,7 @@ static const char *const verdict_names[VERDICT_COUNT] = {
     [VERDICT_BOUNCED] = "bounced",
     [VERDICT_AUTOREPLY] = "autoreply",
     [VERDICT_NOT_ARRIVED] = "not-arrived",
-};
-
-static const char *const trait_names[] = {
-    "delivery-report", "auto-replied", "read-receipt", "broken-mime", "cut-short", "delay-report", "success-report",
+    [VERDICT_RECEIVER_DOWN] = "not-arrived-receiver-down",
 };
 
 static const char *const session_flag_names[] = {
@@ -35,106 +34,38 @@ verdict_name(enum verdict v)
 }
 
 enum verdict
-token_verdict(const struct token_record *record, uint64_t now_us)
+token_verdict_at_end(const struct token_record *record)
 {
     bool bounced = false, autoreply = false;
 
-    if (record == NULL)
-        return VERDICT_WAITING;
     for (uint32_t i = 0; i < record->kept; i++) {
         const struct arrival *a = &record->arrivals[i];
 
         if (a->kind == KIND_ARRIVED)
             return record->deadline_unix == 0 || a->received_us / 1000000 <= record->deadline_unix ? VERDICT_ARRIVED : VERDICT_LATE;
         bounced = bounced || a->kind == KIND_BOUNCED;
-        autoreply = autoreply || a->kind == KIND_AUTOREPLY;
+        autoreply = autoreply || a->kind == KIND_AUTOREPLY || a->kind == KIND_RECEIPT;
     }
     if (bounced)
         return VERDICT_BOUNCED;
-    if (autoreply)
-        return VERDICT_AUTOREPLY;
-    return record->deadline_unix != 0 && now_us / 1000000 > record->deadline_unix ? VERDICT_NOT_ARRIVED : VERDICT_WAITING;
+    return autoreply ? VERDICT_AUTOREPLY : VERDICT_NOT_ARRIVED;
 }
 
-/* ---- Hops ------------------------------------------------------------------------------------------------------ */
-
-/* What stands behind a mark in the Received field that smtpd puts in front of each message (smtpd/trace.c), up to the end character. */
-static struct slice
-trace_text(struct slice head, const char *mark, char end)
+enum verdict
+token_verdict(const struct token_record *record, uint64_t now_us)
 {
-    const char  *found = head.len == 0 ? NULL : memmem(head.data, head.len, mark, strlen(mark));
-    struct slice rest;
+    enum verdict v;
 
-    if (found == NULL)
-        return slice_make(NULL, 0);
-    rest = slice_sub(head, (size_t)(found - head.data) + strlen(mark), head.len);
-    return slice_sub(rest, 0, slice_find(rest, end));
-}
-
-unsigned
-message_hops(const struct message_record *m, int64_t sent_us, struct message_hop *out)
-{
-    int64_t          times_us[HOP_DELAY_MAX];
-    struct hop_delay delays[HOP_DELAY_MAX];
-    struct reader    r;
-    unsigned         count = 1;
-
-    out[0].time_us = (int64_t)m->received_us;
-    out[0].hop = (struct hop){
-        .from = trace_text(m->head, "Received: from ", '\r'),
-        .by = trace_text(m->head, "\r\n\tby ", ' '),
-        .with = m->session.protocol,
-        .tls = m->session.tls_version,
-        .id = m->session.id,
-        .for_ = m->recipient,
-        .time_unix = (int64_t)(m->received_us / 1000000),
-    };
-    reader_init(&r, m->parsed.hops);
-    while (count < HOP_DELAY_MAX && hop_next(&r, &out[count].hop)) {
-        /* A stamp that no clock shows (before 1970, after 9999) is as good as none. */
-        int64_t s = out[count].hop.time_unix;
-
-        out[count++].time_us = s > 0 && s < 253402300800 ? s * 1000000 : 0;
-    }
-    for (unsigned i = 0; i < count; i++)
-        times_us[i] = out[i].time_us;
-    hop_delays(times_us, count, sent_us, delays);
-    for (unsigned i = 0; i < count; i++)
-        out[i].delay = delays[i];
-    return count;
-}
-
-static void
-write_hop(struct emit *j, const struct message_hop *h)
-{
-    emit_object(j, NULL);
-    emit_slice_or_null(j, "from", h->hop.from);
-    emit_slice_or_null(j, "by", h->hop.by);
-    emit_slice_or_null(j, "with", h->hop.with);
-    emit_slice_or_null(j, "tls", h->hop.tls);
-    emit_slice_or_null(j, "id", h->hop.id);
-    emit_slice_or_null(j, "for", h->hop.for_);
-    emit_time_unix(j, "time", h->time_us / 1000000);
-    if (h->delay.known)
-        emit_seconds(j, "delay_s", h->delay.delay_us);
-    else
-        emit_null(j, "delay_s");
-    if (h->delay.bounded)
-        emit_seconds(j, "delay_at_most_s", h->delay.at_most_us);
-    emit_bool(j, "skewed", h->delay.skewed);
-    emit_object_end(j);
-}
-
-static void
-write_hops(struct emit *j, const struct message_record *m, int64_t sent_us)
-{
-    struct message_hop hops[HOP_DELAY_MAX];
-    unsigned           count = message_hops(m, sent_us, hops);
-
-    emit_array(j, "hops");
-    for (unsigned i = 0; i < count; i++)
-        write_hop(j, &hops[i]);
-    emit_array_end(j);
+    if (record == NULL)
+        return VERDICT_WAITING;
+    if (record->decided_us != 0 && record->verdict < VERDICT_COUNT)
+        return (enum verdict)record->verdict;
+    v = token_verdict_at_end(record);
+    if (record->deadline_unix == 0)
+        return v == VERDICT_NOT_ARRIVED ? VERDICT_WAITING : v;
+    if (v == VERDICT_NOT_ARRIVED || v == VERDICT_AUTOREPLY)
+        return now_us / 1000000 > record->deadline_unix + VERDICT_GRACE_S ? v : VERDICT_WAITING;
+    return v;
 }
 
 /* ---- Parts that tokens and messages have in common --------------------------------------------------------------- */
@@ -146,16 +77,6 @@ write_names(struct emit *j, const char *key, uint32_t bits, const char *const *n
     for (unsigned i = 0; i < count; i++)
         if ((bits & (1u << i)) != 0)
             emit_string(j, NULL, names[i]);
-    emit_array_end(j);
-}
-
-static void
-write_places(struct emit *j, const char *key, uint32_t found_in)
-{
-    emit_array(j, key);
-    for (unsigned i = 0; i < PLACE_COUNT; i++)
-        if ((found_in & (1u << i)) != 0)
-            emit_string(j, NULL, place_name(i));
     emit_array_end(j);
 }
 
@@ -220,8 +141,45 @@ struct span {
     size_t from, to;
 };
 
+/* Members of an arrival that the token has as well: those of its first mail, or where none arrived of its first report or reply. */
+struct repeated {
+    struct span found_in, slowest_hop, time_shares, hops;
+};
+
+/* A value that key is about to be written for, behind another. */
 static void
-write_arrival(struct emit *j, const struct token_answer *a, uint32_t i, struct span *found_in, struct span *hops)
+span_begin(struct span *s, const struct emit *j, const char *key)
+{
+    s->from = j->out->len + strlen(key) + strlen(",\"\":");
+}
+
+static void
+span_end(struct span *s, const struct emit *j)
+{
+    s->to = j->out->len;
+}
+
+static void
+write_way(struct emit *j, const struct token_answer *a, uint32_t i, struct repeated *r)
+{
+    const struct message_record *m = a->messages[i];
+    int64_t                      sent_us = (int64_t)a->record->minted_us;
+    struct message_hop           hops[HOP_DELAY_MAX];
+    unsigned                     count = m != NULL ? message_hops(m, sent_us, hops) : kept_hops(a->record, i, hops);
+
+    span_begin(&r->slowest_hop, j, "slowest_hop");
+    answer_slowest_hop(j, hops, count);
+    span_end(&r->slowest_hop, j);
+    span_begin(&r->time_shares, j, "time_shares");
+    answer_time_shares(j, m, sent_us, hops, count);
+    span_end(&r->time_shares, j);
+    span_begin(&r->hops, j, "hops");
+    answer_hops(j, hops, count);
+    span_end(&r->hops, j);
+}
+
+static void
+write_arrival(struct emit *j, const struct token_answer *a, uint32_t i, struct repeated *r)
 {
     const struct arrival        *arrival = &a->record->arrivals[i];
     const struct message_record *m = a->messages[i];
@@ -233,48 +191,58 @@ write_arrival(struct emit *j, const struct token_answer *a, uint32_t i, struct s
     write_times(j, arrival->received_us, arrival->committed_us);
     write_latency(j, a, arrival->received_us);
     emit_u64(j, "size", arrival->size_bytes);
-    found_in->from = j->out->len + sizeof(",\"found_in\":") - 1;
-    write_places(j, "found_in", arrival->found_in);
-    found_in->to = j->out->len;
+    span_begin(&r->found_in, j, "found_in");
+    answer_places(j, "found_in", arrival->found_in);
+    span_end(&r->found_in, j);
+    answer_places(j, "lost", arrival->lost);
     write_client(j, slice_of(arrival->client), m);
     emit_slice_or_null(j, "protocol", m == NULL ? slice_of(NULL) : m->session.protocol);
     write_tls(j, m);
     write_envelope(j, m);
-    hops->from = j->out->len + sizeof(",\"hops\":") - 1;
-    if (m != NULL) {
-        write_hops(j, m, (int64_t)a->record->minted_us);
-    } else {
-        emit_array(j, "hops");
-        emit_array_end(j);
-    }
-    hops->to = j->out->len;
+    write_way(j, a, i, r);
     emit_object_end(j);
 }
 
 static void
 write_arrivals(struct emit *j, const struct token_answer *a)
 {
-    struct span found_in, hops, first_found_in = { 0, 0 }, first_hops = { 0, 0 };
-    uint32_t    kept = a->record == NULL ? 0 : a->record->kept;
+    struct repeated each, first = { .found_in = { 0, 0 } };
+    uint32_t        kept = a->record == NULL ? 0 : a->record->kept;
+    bool            has_mail = false;
 
     emit_array(j, "arrivals");
     for (uint32_t i = 0; i < kept; i++) {
-        write_arrival(j, a, i, &found_in, &hops);
-        if (i == 0) {
-            first_found_in = found_in;
-            first_hops = hops;
-        }
+        write_arrival(j, a, i, &each);
+        if (i == 0 || (!has_mail && a->record->arrivals[i].kind == KIND_ARRIVED))
+            first = each;
+        has_mail = has_mail || a->record->arrivals[i].kind == KIND_ARRIVED;
     }
     emit_array_end(j);
     if (kept > 0 && j->out->fault == MT_OK) {
-        emit_repeat(j, "found_in", first_found_in.from, first_found_in.to);
-        emit_repeat(j, "hops", first_hops.from, first_hops.to);
+        emit_repeat(j, "found_in", first.found_in.from, first.found_in.to);
+        emit_repeat(j, "slowest_hop", first.slowest_hop.from, first.slowest_hop.to);
+        emit_repeat(j, "time_shares", first.time_shares.from, first.time_shares.to);
+        emit_repeat(j, "hops", first.hops.from, first.hops.to);
         return;
     }
     emit_array(j, "found_in");
     emit_array_end(j);
+    emit_null(j, "slowest_hop");
+    emit_null(j, "time_shares");
     emit_array(j, "hops");
     emit_array_end(j);
+}
+
+/* What the first bounce says; null where there is none, or its message has gone. */
+static void
+write_token_report(struct emit *j, const struct token_answer *a)
+{
+    for (uint32_t i = 0; a->record != NULL && i < a->record->kept; i++)
+        if (a->record->arrivals[i].kind == KIND_BOUNCED && a->messages[i] != NULL) {
+            answer_report(j, "report", a->messages[i]->parsed.facts);
+            return;
+        }
+    emit_null(j, "report");
 }
 
 void
@@ -298,7 +266,12 @@ answer_token(struct emit *j, const char *key, const struct token_answer *a)
     else
         emit_null(j, "deadline");
     emit_time_unix(j, "deadline_at", (int64_t)deadline);
+    emit_time_us(j, "decided_at", t == NULL ? 0 : t->decided_us);
+    emit_time_us(j, "amended_at", t == NULL ? 0 : t->amended_us);
+    emit_u64(j, "receiver_down_ms", t == NULL ? 0 : t->refused_us / 1000);
     emit_u64(j, "arrival_count", t == NULL ? 0 : t->arrival_count);
+    answer_places(j, "lost", t == NULL || t->kept == 0 ? 0 : t->arrivals[0].lost);
+    write_token_report(j, a);
     write_arrivals(j, a);
     emit_object_end(j);
 }
@@ -324,7 +297,7 @@ write_summary(struct emit *j, uint64_t id, struct slice mailbox, const struct me
         token_encode(&m->parsed.candidates[i].token, text);
         emit_object(j, NULL);
         emit_slice(j, "token", slice_make(text, TOKEN_CHARS));
-        write_places(j, "found_in", m->parsed.candidates[i].found_in);
+        answer_places(j, "found_in", m->parsed.candidates[i].found_in);
         emit_object_end(j);
     }
     emit_array_end(j);
@@ -364,8 +337,12 @@ answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slic
 void
 answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m, uint64_t minted_us)
 {
+    struct message_hop hops[HOP_DELAY_MAX];
+    unsigned           hop_count = message_hops(m, (int64_t)minted_us, hops);
+
     emit_object(j, key);
     write_summary(j, id, mailbox, m);
+    answer_facts(j, m);
     emit_slice_or_null(j, "message_id", m->parsed.message_id);
     emit_time_unix(j, "date", m->parsed.date_unix);
     write_names(j, "traits", m->parsed.traits, trait_names, COUNT(trait_names));
@@ -376,7 +353,9 @@ answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbo
     write_names(j, "facts", m->session.flags, session_flag_names, COUNT(session_flag_names));
     write_envelope(j, m);
     emit_u64(j, "received_count", m->parsed.received_count);
-    write_hops(j, m, (int64_t)minted_us);
+    answer_slowest_hop(j, hops, hop_count);
+    answer_time_shares(j, m, (int64_t)minted_us, hops, hop_count);
+    answer_hops(j, hops, hop_count);
     write_parts(j, m);
     emit_object_end(j);
 }

@@ -5,7 +5,6 @@
  * the verdict that a token's record means. docs/openapi.yaml describes each member.
  */
 
-#include "lib/hop_delay.h"
 #include "lib/emit.h"
 #include "lib/record.h"
 
@@ -16,14 +15,25 @@ enum verdict {
     VERDICT_BOUNCED,        /* no mail, but a delivery status report that carries the token */
     VERDICT_AUTOREPLY,      /* nothing but an automatic reply */
     VERDICT_NOT_ARRIVED,    /* nothing, and the deadline is over */
+    VERDICT_RECEIVER_DOWN,  /* as VERDICT_NOT_ARRIVED, but this receiver itself was down or refusing in the window (lib/served.h) */
     VERDICT_COUNT
 };
 
-/* "waiting", "arrived", "late", "bounced", "autoreply", "not-arrived". */
+/* "waiting", "arrived", "late", "bounced", "autoreply", "not-arrived", "not-arrived-receiver-down". */
 const char *verdict_name(enum verdict v);
 
-/* record NULL: this service knows nothing of the token (a genuine one may have been minted offline), so it waits. */
+/* For so long behind the last second of the deadline the verdict waits for store to decide it, which knows what nobody else does. */
+#define VERDICT_GRACE_S 3u
+
+/*
+ * The verdict that store decided, or, for a token that is not expected or not decided yet, what its arrivals mean at now_us: before
+ * the deadline a bounce shows at once, and an arrival still wins over it; docs/verdicts.md has the rules.
+ * record NULL: this service knows nothing of the token (a genuine one may have been minted offline), so it waits.
+ */
 enum verdict token_verdict(const struct token_record *record, uint64_t now_us);
+
+/* What the arrivals alone mean once the deadline is over: what store decides by. VERDICT_NOT_ARRIVED where there is none that counts. */
+enum verdict token_verdict_at_end(const struct token_record *record);
 
 /* All that is known of a token; everything is borrowed. */
 struct token_answer {
@@ -34,7 +44,7 @@ struct token_answer {
     uint64_t                     now_us;
 };
 
-/* As one object: the value of member key, or an element, or the document (NULL). Its found_in and hops are those of the first arrival. */
+/* As one object: the value of member key, or an element, or the document (NULL). Its found_in and hops are those of its first mail. */
 void answer_token(struct emit *j, const char *key, const struct token_answer *a);
 
 /*
@@ -43,17 +53,5 @@ void answer_token(struct emit *j, const char *key, const struct token_answer *a)
  */
 void answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m);
 void answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m, uint64_t minted_us);
-
-/*
- * The hops of a message with their delays, newest (ours) first, at most HOP_DELAY_MAX. Our own hop is made from the session's facts
- * and the trace field that we put in front.
- * Texts borrow from m. sent_us: 0 where not known. Returns the count.
- */
-struct message_hop {
-    struct hop       hop;
-    int64_t          time_us;       /* 0: unreadable */
-    struct hop_delay delay;
-};
-unsigned message_hops(const struct message_record *m, int64_t sent_us, struct message_hop *out);
 
 #endif

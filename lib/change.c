@@ -6,6 +6,7 @@ change_write(struct buf *b, const struct change *c)
     write_u8(b, (uint8_t)c->kind);
     write_u64(b, c->seq);
     write_u64(b, c->message_id);
+    write_u64(b, c->event_id);
     write_u64(b, c->modseq);
     write_u32(b, c->mailbox_id);
     write_u32(b, c->folder_id);
@@ -25,6 +26,7 @@ change_read(struct reader *r, struct change *out)
     read_u8(r, &kind);
     read_u64(r, &out->seq);
     read_u64(r, &out->message_id);
+    read_u64(r, &out->event_id);
     read_u64(r, &out->modseq);
     read_u32(r, &out->mailbox_id);
     read_u32(r, &out->folder_id);

@@ -12,9 +12,10 @@ enum change_kind {
     CHANGE_ARRIVED = 1,     /* a message was stored */
     CHANGE_DELETED,         /* a message went (deleted, expired) */
     CHANGE_FLAGS,           /* flags of a message changed */
-    CHANGE_TOKEN,           /* a token was minted or forgotten */
+    CHANGE_TOKEN,           /* a token was minted or forgotten, or got its verdict at the deadline */
     CHANGE_MAILBOX,         /* a mailbox was added, enabled, disabled or removed */
     CHANGE_API_KEY,         /* an API key was added or revoked */
+    CHANGE_EVENT,           /* an event was written (lib/event.h); event_id holds */
     CHANGE_KIND_LIMIT
 };
 
@@ -22,6 +23,7 @@ struct change {
     enum change_kind kind;
     uint64_t         seq;           /* grows by one with each change since store started */
     uint64_t         message_id;    /* 0 where none */
+    uint64_t         event_id;      /* 0 where none */
     uint64_t         modseq;        /* of the folder after the change; 0 where none */
     uint32_t         mailbox_id;
     uint32_t         folder_id;     /* 0 where none */

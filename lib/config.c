@@ -52,12 +52,16 @@ SECTION_FIELDS(store, SETTINGS_STORE)
 SECTION_FIELDS(retention, SETTINGS_RETENTION)
 SECTION_FIELDS(quota, SETTINGS_QUOTA)
 SECTION_FIELDS(http, SETTINGS_HTTP)
+SECTION_FIELDS(access, SETTINGS_ACCESS)
+SECTION_FIELDS(webhook, SETTINGS_WEBHOOK)
 SECTION_FIELDS(log, SETTINGS_LOG)
 
 static const cyaml_schema_field_t top_fields[] = {
     SETTINGS_TOP(TOP_TEXT, TOP_LIST)
     TOP_SECTION(listen), TOP_SECTION(processes), TOP_SECTION(tls),   TOP_SECTION(smtp), TOP_SECTION(store),
-    TOP_SECTION(retention), TOP_SECTION(quota),  TOP_SECTION(http), TOP_SECTION(log),   CYAML_FIELD_END,
+    TOP_SECTION(retention), TOP_SECTION(quota),  TOP_SECTION(http), TOP_SECTION(access),
+    TOP_SECTION(webhook),
+    TOP_SECTION(log),       CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t top_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, top_fields) };
 

@@ -50,6 +50,9 @@ struct config {
         uint32_t tls_timeout_ms;            /* for a handshake: 30000 */
         uint64_t in_flight_max_bytes;       /* 268435456 for each smtpd process: bodies being received or waiting for store */
         bool     refuse_bare_newline;       /* false: stored and noted; true: 550 5.6.11 */
+        uint32_t client_name_timeout_ms;    /* for the look-up of a client's name: 1000; 0: none is looked up */
+        uint32_t client_name_queries_max;   /* 100 clients' names at a time for each smtpd process; those of others are not looked up */
+        struct strings resolvers;           /* name servers instead of those of /etc/resolv.conf */
     } smtp;
 
     struct {
@@ -58,6 +61,7 @@ struct config {
         uint32_t commit_messages_max;       /* 2000 in one transaction */
         uint64_t commit_bytes_max;          /* 67108864 of payload in one transaction */
         uint32_t readers_max;               /* 126 */
+        uint32_t heartbeat_s;               /* 10: how exactly the end of service is known after a crash */
     } store;
 
     struct {                                /* retention: oldest first, in small steps */
@@ -68,6 +72,7 @@ struct config {
         uint32_t unmatched_messages;        /* 1000 a mailbox */
         uint64_t unmatched_bytes;           /* 104857600 a mailbox */
         uint32_t token_days;                /* 90: records of tokens, longer than their messages */
+        uint32_t event_days;                /* 30: events, and posts of them that are dead */
         uint32_t expire_step;               /* 200 removals in one transaction */
     } retention;
 
@@ -84,6 +89,20 @@ struct config {
         uint32_t lookup_max;                /* 1000 tokens in one request */
         uint32_t timeout_ms;                /* 30000 for a whole request, and for an idle keep-alive connection */
     } http;
+
+    struct {                                /* to mailboxes by IMAP and POP3 */
+        uint32_t sessions_max;              /* 10000 for each imapd process; further clients are turned away */
+        uint32_t login_timeout_ms;          /* 60000 from connecting to the login; the same for a TLS handshake */
+        uint32_t idle_timeout_ms;           /* 1800000 for the next command of one who is logged in (RFC 9051 section 5.4, RFC 1939 section 3) */
+        uint32_t stalled_timeout_ms;        /* 120000 for a client to read more of what it asked for */
+    } access;
+
+    struct {
+        uint32_t posts_max;                 /* 16 at a time; 0: the process that posts is not started, and nothing is posted */
+        uint32_t timeout_ms;                /* 10000 for a whole post: look-up, connection, request, answer */
+        bool     allow_private;             /* true: also to loopback and private addresses */
+        char    *ca_file;                   /* PEM; who may certify a server; "/etc/ssl/certs/ca-certificates.crt" */
+    } webhook;
 
     struct {
         uint8_t level;                      /* enum log_level; "info" */

@@ -110,12 +110,18 @@ is_address(struct slice s)
 }
 
 static bool
+is_server(struct slice s)
+{
+    return !slice_starts(s, "unix:") && is_address(s);
+}
+
+static bool
 is_user(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++)
         if (!is_alnum(s.data[i]) && s.data[i] != '_' && (i == 0 || (s.data[i] != '-' && s.data[i] != '.')))
             return false;
-    return s.len <= 24;     /* "-lookup" follows; useradd takes 32 */
+    return s.len <= 24;     /* "-webhook" follows; useradd takes 32 */
 }
 
 static const struct {
@@ -127,6 +133,7 @@ static const struct {
     [FORM_SOCKET_PATH] = { is_socket_path, "the name of a socket file of at most 107 octets" },
     [FORM_ADDRESS]     = { is_address,     "\"192.0.2.1:25\", \"[2001:db8::1]:25\" (ports 1 to 65535) or \"unix:/run/name.sock\" (at most "
                                            "107 octets)" },
+    [FORM_SERVER]      = { is_server,      "\"192.0.2.1:53\" or \"[2001:db8::1]:53\" (ports 1 to 65535)" },
     [FORM_USER]        = { is_user,        "the name of a user of at most 24 characters, or \"\"" },
 };
 

@@ -14,9 +14,10 @@
 #include "lib/config.h"
 #include "lib/config_outline.h"
 #include "lib/delivery.h"
+#include "lib/webhook.h"
 
 /* What a text may be; the words for it are in config_check.c. */
-enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_USER, FORM_COUNT };
+enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER, FORM_USER, FORM_COUNT };
 
 #define SETTINGS_TOP(TEXT, LIST) \
     LIST(domains,                                FORM_DOMAIN, 1, 1000) \
@@ -33,6 +34,8 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_USER, F
     SETTINGS_RETENTION(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     SETTINGS_QUOTA(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     SETTINGS_HTTP(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    SETTINGS_ACCESS(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    SETTINGS_WEBHOOK(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     SETTINGS_LOG(NUMBER, BOOLEAN, TEXT, LIST, LEVEL)
 
 #define SETTINGS_LISTEN(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
@@ -68,14 +71,18 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_USER, F
     NUMBER(smtp, message_timeout_ms,             100, 86400000, 600000) \
     NUMBER(smtp, tls_timeout_ms,                 100, 600000, 30000) \
     NUMBER(smtp, in_flight_max_bytes,            65536, 1099511627776, 268435456) \
-    BOOLEAN(smtp, refuse_bare_newline,           false)
+    BOOLEAN(smtp, refuse_bare_newline,           false) \
+    NUMBER(smtp, client_name_timeout_ms,         0, 60000, 1000) \
+    NUMBER(smtp, client_name_queries_max,        1, 1000, 100) \
+    LIST(smtp, resolvers,                        FORM_SERVER, 0, 8)
 
 #define SETTINGS_STORE(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     NUMBER(store, map_bytes,                     1048576, 70368744177664, 68719476736) \
     NUMBER(store, commit_wait_us,                0, 1000000, 0) \
     NUMBER(store, commit_messages_max,           1, 100000, 2000) \
     NUMBER(store, commit_bytes_max,              65536, 4294967296, 67108864) \
-    NUMBER(store, readers_max,                   16, 10000, 126)
+    NUMBER(store, readers_max,                   16, 10000, 126) \
+    NUMBER(store, heartbeat_s,                   1, 3600, 10)
 
 #define SETTINGS_RETENTION(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     NUMBER(retention, inbox_days,                1, 36500, 30) \
@@ -85,6 +92,7 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_USER, F
     NUMBER(retention, unmatched_messages,        1, 1000000000, 1000) \
     NUMBER(retention, unmatched_bytes,           1024, 1125899906842624, 104857600) \
     NUMBER(retention, token_days,                1, 36500, 90) \
+    NUMBER(retention, event_days,                2, 36500, 30) \
     NUMBER(retention, expire_step,               1, 10000, 200)
 
 #define SETTINGS_QUOTA(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
@@ -98,6 +106,18 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_USER, F
     NUMBER(http, body_max_bytes,                 1024, 67108864, 1048576) \
     NUMBER(http, lookup_max,                     1, 100000, 1000) \
     NUMBER(http, timeout_ms,                     100, 3600000, 30000)
+
+#define SETTINGS_ACCESS(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    NUMBER(access, sessions_max,                 1, 1000000, 10000) \
+    NUMBER(access, login_timeout_ms,             100, 3600000, 60000) \
+    NUMBER(access, idle_timeout_ms,              100, 86400000, 1800000) \
+    NUMBER(access, stalled_timeout_ms,           100, 3600000, 120000)
+
+#define SETTINGS_WEBHOOK(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    NUMBER(webhook, posts_max,                   0, WEBHOOK_POSTS_MAX, 16) \
+    NUMBER(webhook, timeout_ms,                  100, 600000, 10000) \
+    BOOLEAN(webhook, allow_private,              true) \
+    TEXT(webhook, ca_file,                       FORM_PATH, "/etc/ssl/certs/ca-certificates.crt")
 
 #define SETTINGS_LOG(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     LEVEL(log, level,                            "info")

@@ -1,6 +1,9 @@
 #include "lib/content_type.h"
 
 #include "lib/error.h"
+#include "lib/transfer.h"
+
+enum { PIECE_OCTETS = 8192 };
 
 /* What is left to read. */
 struct scanner {
@@ -91,64 +94,220 @@ content_type_name(struct slice value, char out[CONTENT_TYPE_CHARS + 1])
     return true;
 }
 
-/* The quoted-string at *s, to out as far as there is room; returns its whole length. Line ends in it are no part of it. */
-static size_t
-take_quoted(struct scanner *s, char *out, size_t room)
+/* The quoted-string at *s without its quotes, but with its backslashes. */
+static struct slice
+take_quoted(struct scanner *s)
 {
-    size_t len = 0;
+    const char *from = ++s->at, *to;
 
-    for (s->at++; s->at < s->end && *s->at != '"'; s->at++) {
+    for (; s->at < s->end && *s->at != '"'; s->at++)
         if (*s->at == '\\' && s->at + 1 < s->end)
             s->at++;
-        if (*s->at == '\r' || *s->at == '\n')
-            continue;
-        if (len < room)
-            out[len] = *s->at;
-        len++;
-    }
+    to = s->at;
     if (s->at < s->end)
         s->at++;
-    return len;
+    return slice_make(from, (size_t)(to - from));
 }
 
 /* A value without quotes: up to a semicolon or space, since boundaries with "=" or ":" in them are common. */
-static size_t
-take_bare(struct scanner *s, char *out, size_t room)
+static struct slice
+take_bare(struct scanner *s)
 {
-    size_t len = 0;
+    const char *from = s->at;
 
-    for (; s->at < s->end && *s->at != ';' && !is_space(*s->at); s->at++, len++)
-        if (len < room)
-            out[len] = *s->at;
-    return len;
+    while (s->at < s->end && *s->at != ';' && !is_space(*s->at))
+        s->at++;
+    return slice_make(from, (size_t)(s->at - from));
+}
+
+/* A parameter as it stands. */
+struct parameter {
+    struct slice name, value;
+    bool         quoted;
+};
+
+static struct scanner
+parameters_of(struct slice value)
+{
+    return (struct scanner){ value.data + slice_find(value, ';'), value.data + value.len };
+}
+
+static bool
+next_parameter(struct scanner *s, struct parameter *out)
+{
+    while (skip_blank(s), s->at < s->end) {
+        out->name = take_token(s);
+        if (out->name.len == 0) {
+            s->at++;                /* the semicolon, or something that does not belong here */
+            continue;
+        }
+        if (!take_char(s, '=') || s->at == s->end)
+            continue;
+        out->quoted = *s->at == '"';
+        out->value = out->quoted ? take_quoted(s) : take_bare(s);
+        return true;
+    }
+    return false;
+}
+
+/* ---- Values ----------------------------------------------------------------------------------------------------- */
+
+/* Where a value goes: as far as there is room. */
+struct value_room {
+    char  *out;
+    size_t size, len;
+};
+
+static void
+add_octet(struct value_room *r, char c)
+{
+    if (r->len < r->size)
+        r->out[r->len] = c;
+    r->len++;
+}
+
+/* Line ends in a quoted-string are no part of it. */
+static void
+add_plain(struct value_room *r, const struct parameter *p)
+{
+    for (size_t i = 0; i < p->value.len; i++) {
+        if (p->quoted && p->value.data[i] == '\\' && i + 1 < p->value.len)
+            i++;
+        if (p->value.data[i] != '\r' && p->value.data[i] != '\n')
+            add_octet(r, p->value.data[i]);
+    }
+}
+
+static void
+add_percent(struct value_room *r, struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        bool hex = value.data[i] == '%' && i + 2 < value.len && hex_value(value.data[i + 1]) >= 0 && hex_value(value.data[i + 2]) >= 0;
+
+        add_octet(r, hex ? (char)(hex_value(value.data[i + 1]) << 4 | hex_value(value.data[i + 2])) : value.data[i]);
+        i += hex ? 2 : 0;
+    }
+}
+
+/* ---- Pieces (RFC 2231) ------------------------------------------------------------------------------------------ */
+
+/* "name*=", "name*2=" or "name*2*=". */
+struct piece {
+    struct slice     name;
+    unsigned         number;
+    bool             encoded;
+    struct parameter parameter;
+};
+
+static bool
+read_piece(const struct parameter *p, struct piece *out)
+{
+    size_t       star = slice_find(p->name, '*');
+    struct slice rest = slice_sub(p->name, star + 1, p->name.len);
+    uint64_t     number = 0;
+
+    if (star == p->name.len)
+        return false;
+    out->encoded = rest.len == 0 || rest.data[rest.len - 1] == '*';
+    if (rest.len > 0 && out->encoded)
+        rest.len--;
+    if (rest.len > 0 && slice_to_u64(rest, CONTENT_TYPE_PIECES * 2, &number) != MT_OK)
+        return false;
+    out->name = slice_sub(p->name, 0, star);
+    out->number = (unsigned)number;
+    out->parameter = *p;
+    return true;
+}
+
+static size_t
+read_pieces(struct slice value, struct piece out[CONTENT_TYPE_PIECES])
+{
+    struct scanner   s = parameters_of(value);
+    struct parameter p;
+    size_t           count = 0;
+
+    while (count < CONTENT_TYPE_PIECES && next_parameter(&s, &p))
+        count += read_piece(&p, &out[count]);
+    return count;
+}
+
+static const struct piece *
+find_piece(const struct piece *pieces, size_t count, struct slice name, unsigned number)
+{
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].number == number && slice_equal_nocase(pieces[i].name, name))
+            return &pieces[i];
+    return NULL;
+}
+
+static void
+add_piece(struct value_room *r, const struct piece *p)
+{
+    struct slice value = p->parameter.value;
+
+    if (!p->encoded) {
+        add_plain(r, &p->parameter);
+        return;
+    }
+    /* The first says charset'language'. */
+    for (int quotes = 0; p->number == 0 && quotes < 2; quotes++) {
+        size_t quote = slice_find(value, '\'');
+
+        if (quote < value.len)
+            value = slice_sub(value, quote + 1, value.len);
+    }
+    add_percent(r, value);
+}
+
+void
+content_type_joined(struct slice value, content_type_octets_fn *out, void *arg)
+{
+    struct piece pieces[CONTENT_TYPE_PIECES];
+    size_t       count;
+
+    if (slice_find(value, '*') == value.len)
+        return;
+    count = read_pieces(value, pieces);
+    for (size_t i = 0; i < count; i++) {
+        /* Of two of the same name the first counts, so that each piece is told once. */
+        const struct piece *p = find_piece(pieces, count, pieces[i].name, 0) == &pieces[i] ? &pieces[i] : NULL;
+
+        for (unsigned number = 0; p != NULL; p = find_piece(pieces, count, p->name, ++number)) {
+            char              text[PIECE_OCTETS];
+            struct value_room room = { text, sizeof(text), 0 };
+
+            /* A piece decodes to no more octets than it has. */
+            if (p->parameter.value.len <= sizeof(text)) {
+                add_piece(&room, p);
+                out(arg, number == 0, slice_make(text, room.len));
+            }
+        }
+    }
 }
 
 bool
 content_type_parameter(struct slice value, const char *name, char *out, size_t size)
 {
-    struct scanner s = { value.data, value.data + value.len };
-    struct slice   wanted = slice_of(name), found;
+    struct scanner    s = parameters_of(value);
+    struct value_room room = { out, size - 1, 0 };
+    struct slice      wanted = slice_of(name);
+    struct piece      pieces[CONTENT_TYPE_PIECES];
+    struct parameter  p;
+    bool              found = false;
 
-    s.at += slice_find(value, ';');
-    while (skip_blank(&s), s.at < s.end) {
-        found = take_token(&s);
-        if (found.len == 0 || !take_char(&s, '=')) {
-            if (found.len == 0)
-                s.at++;             /* the semicolon, or something that does not belong here */
-            continue;
-        }
-        if (s.at < s.end) {
-            bool   match = slice_equal_nocase(found, wanted);
-            size_t room = match ? size - 1 : 0;
-            size_t len = *s.at == '"' ? take_quoted(&s, out, room) : take_bare(&s, out, room);
+    while (!found && next_parameter(&s, &p))
+        found = slice_equal_nocase(p.name, wanted);
+    if (found) {
+        add_plain(&room, &p);
+    } else if (slice_find(value, '*') < value.len) {
+        size_t              count = read_pieces(value, pieces);
+        const struct piece *piece = find_piece(pieces, count, wanted, 0);
 
-            if (match) {
-                out[len < size ? len : size - 1] = '\0';
-                return len > 0 && len < size && strlen(out) == len;
-            }
-        }
+        for (unsigned number = 0; piece != NULL; piece = find_piece(pieces, count, wanted, ++number))
+            add_piece(&room, piece);
     }
-    return false;
+    out[room.len < size ? room.len : size - 1] = '\0';
+    return room.len > 0 && room.len < size && strlen(out) == room.len;
 }
 
 enum part_encoding

@@ -3,12 +3,13 @@
 #include "lib/error.h"
 
 /* A date's words: "Mon", "2", "15:04:05", "+0100"; commas, spaces and comments lie between them. */
-enum { WORDS_MAX = 8, TEXT_CHARS_MAX = 100 };
+enum { WORDS_MAX = 8, WORDS_ROOM = WORDS_MAX + 6, TEXT_CHARS_MAX = 100 };
 
 struct words {
     char         text[TEXT_CHARS_MAX];
     size_t       len;
-    struct slice word[WORDS_MAX];
+    struct slice comment;       /* the last one: "(CET)" */
+    struct slice word[WORDS_ROOM];      /* those behind the last are empty */
     size_t       count;
 };
 
@@ -20,6 +21,7 @@ struct moment {
     int64_t minute;
     int64_t second;
     int64_t zone;       /* minutes east of UTC */
+    bool    has_zone;   /* it stood in an unusual place */
 };
 
 static bool
@@ -49,19 +51,22 @@ static void
 split(struct slice text, struct words *out)
 {
     unsigned     depth = 0;
+    size_t       opened = 0;
     struct slice rest;
 
     out->len = 0;
     out->count = 0;
+    out->comment = slice_make(NULL, 0);
+    memset(out->word, 0, sizeof(out->word));
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
 
         if (depth > 0 && c == '\\')
             i++;
-        else if (c == '(')
-            depth++;
-        else if (c == ')' && depth > 0)
-            depth--;
+        else if (c == '(' && depth++ == 0)
+            opened = i + 1;
+        else if (c == ')' && depth > 0 && --depth == 0)
+            out->comment = slice_trim(slice_sub(text, opened, i - opened));
         else if (depth == 0)
             add_char(out, c);
         if (depth == 1 && c == '(')
@@ -116,13 +121,14 @@ year(struct slice word, int64_t *out)
     return *out >= 1900;
 }
 
-/* "15:04" or "15:04:05"; decimals of a second are left out. */
+/* "15:04" or "15:04:05", as some write it "15.04.05"; decimals of a second are left out. */
 static bool
 time_of_day(struct slice word, struct moment *m)
 {
-    size_t       colon = slice_find(word, ':');
+    char         mark = slice_find(word, ':') < word.len ? ':' : '.';
+    size_t       colon = slice_find(word, mark);
     struct slice rest = slice_sub(word, colon + 1, word.len);
-    size_t       second = slice_find(rest, ':');
+    size_t       second = slice_find(rest, mark);
     struct slice seconds = slice_sub(rest, second + 1, rest.len);
 
     m->second = 0;
@@ -152,27 +158,42 @@ zone_offset(struct slice word, int64_t *out)
     return true;
 }
 
-/* RFC 5322 section 4.3: the names of North America; of others, and of military letters, the offset is not known: UTC. */
+/* A zone that has one meaning only, whoever writes it; RFC 5322 section 4.3 has those of North America. */
 static bool
-zone(struct slice word, int64_t *out)
+zone_name(struct slice word, int64_t *out)
 {
     static const struct {
         const char *name;
-        int         hours;
+        int         minutes;
     } names[] = {
-        { "EST", -5 }, { "EDT", -4 }, { "CST", -6 }, { "CDT", -5 }, { "MST", -7 }, { "MDT", -6 }, { "PST", -8 }, { "PDT", -7 },
+        { "EST", -300 }, { "EDT", -240 }, { "CST", -360 }, { "CDT", -300 }, { "MST", -420 }, { "MDT", -360 },
+        { "PST", -480 }, { "PDT", -420 }, { "GMT", 0 },    { "UTC", 0 },    { "UT", 0 },     { "WET", 0 },
+        { "WEST", 60 },  { "CET", 60 },   { "CEST", 120 }, { "MET", 60 },   { "MEST", 120 }, { "MEZ", 60 },
+        { "MESZ", 120 }, { "EET", 120 },  { "EEST", 180 }, { "MSK", 180 },  { "JST", 540 },  { "KST", 540 },
+        { "HKT", 480 },  { "SGT", 480 },  { "AEST", 600 }, { "AEDT", 660 }, { "NZST", 720 }, { "NZDT", 780 },
     };
 
-    if (word.data[0] == '+' || word.data[0] == '-')
-        return zone_offset(word, out);
-    *out = 0;
     for (size_t i = 0; i < COUNT(names); i++)
-        if (slice_equal_nocase(word, slice_of(names[i].name)))
-            *out = names[i].hours * 60;
-    for (size_t i = 0; i < word.len; i++)
-        if (ascii_lower(word.data[i]) < 'a' || ascii_lower(word.data[i]) > 'z')
-            return false;
-    return true;
+        if (slice_equal_nocase(word, slice_of(names[i].name))) {
+            *out = names[i].minutes;
+            return true;
+        }
+    return false;
+}
+
+/* RFC 5322 section 4.3: of other names, and of military letters, the offset is not known: UTC. "GMT+0100" is an offset. */
+static bool
+zone(struct slice word, int64_t *out)
+{
+    size_t letters = 0;
+
+    *out = 0;
+    while (letters < word.len && ascii_lower(word.data[letters]) >= 'a' && ascii_lower(word.data[letters]) <= 'z')
+        letters++;
+    if (letters < word.len)
+        return (word.data[letters] == '+' || word.data[letters] == '-') && zone_offset(slice_sub(word, letters, word.len), out);
+    zone_name(word, out);
+    return word.len > 0;
 }
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar, whose years are counted from March so that leap days come last. */
@@ -194,24 +215,85 @@ day_exists(const struct moment *m)
     return m->day >= 1 && m->day <= days[m->month - 1] + (m->month == 2 && leap);
 }
 
-/* "2 Jan 2006 15:04:05 +0100" or "Jan 2 15:04:05 2006 +0100", from word i on. */
+/* "AM" and "PM" behind a time of twelve hours. */
+static bool
+half_day(struct slice word, struct moment *m)
+{
+    bool am = slice_equal_nocase(word, slice_of("AM")), pm = slice_equal_nocase(word, slice_of("PM"));
+
+    if ((am || pm) && m->hour >= 1 && m->hour <= 12)
+        m->hour = m->hour % 12 + (pm ? 12 : 0);
+    return am || pm;
+}
+
+/* "15:04:05", "15:04:05 +0100", "15:04:05+0100", "03:04:05 PM +0100" from word *i on, and *i behind them. */
+static bool
+time_and_zone(const struct words *w, size_t *i, struct moment *m)
+{
+    struct slice word = w->word[*i];
+    size_t       plus = slice_find(word, '+'), minus = slice_find(word, '-'), at = plus < minus ? plus : minus;
+
+    (*i)++;
+    if (!time_of_day(slice_sub(word, 0, at), m))
+        return false;
+    if (at < word.len) {
+        m->has_zone = true;
+        return zone(slice_sub(word, at, word.len), &m->zone);
+    }
+    if (*i < w->count && half_day(w->word[*i], m))
+        (*i)++;
+    return true;
+}
+
+/* "02-Jan-2024" (RFC 850). */
+static bool
+day_with_dashes(struct slice word, struct moment *m)
+{
+    size_t       first = slice_find(word, '-');
+    struct slice rest = slice_sub(word, first + 1, word.len);
+    size_t       second = slice_find(rest, '-');
+
+    return second < rest.len && number(slice_sub(word, 0, first), 31, &m->day) && month(slice_sub(rest, 0, second), &m->month) &&
+           year(slice_sub(rest, second + 1, rest.len), &m->year);
+}
+
+/*
+ * "2 Jan 2006 15:04:05 +0100", "2-Jan-2006 15:04:05 +0100", "Jan 2 15:04:05 2006 +0100" or "Jan 2 15:04:05 CET 2006" from word i
+ * on. Behind the last word the array has empty ones, which are nothing that is looked for.
+ */
 static bool
 read_words(const struct words *w, size_t i, struct moment *m)
 {
-    bool is_asctime;
-
-    if (w->count < i + 4)
-        return false;
-    is_asctime = month(w->word[i], &m->month);
-    if (is_asctime) {
-        if (!number(w->word[i + 1], 31, &m->day) || !time_of_day(w->word[i + 2], m) || !year(w->word[i + 3], &m->year))
+    *m = (struct moment){ .year = 0 };
+    if (day_with_dashes(w->word[i], m)) {
+        i++;
+        if (!time_and_zone(w, &i, m))
             return false;
-    } else if (!number(w->word[i], 31, &m->day) || !month(w->word[i + 1], &m->month) || !year(w->word[i + 2], &m->year) ||
-               !time_of_day(w->word[i + 3], m)) {
-        return false;
+    } else if (month(w->word[i], &m->month)) {
+        if (!number(w->word[i + 1], 31, &m->day))
+            return false;
+        i += 2;
+        if (!time_and_zone(w, &i, m))
+            return false;
+        if (!year(w->word[i], &m->year)) {
+            m->has_zone = true;
+            if (!zone(w->word[i], &m->zone) || !year(w->word[++i], &m->year))
+                return false;
+        }
+        i++;
+    } else {
+        if (!number(w->word[i], 31, &m->day) || !month(w->word[i + 1], &m->month) || !year(w->word[i + 2], &m->year))
+            return false;
+        i += 3;
+        if (!time_and_zone(w, &i, m))
+            return false;
     }
-    m->zone = 0;
-    return w->count == i + 4 || zone(w->word[i + 4], &m->zone);
+    if (m->has_zone)
+        return true;
+    if (i < w->count)
+        return zone(w->word[i], &m->zone);
+    zone_name(w->comment, &m->zone);        /* where nothing else is written */
+    return true;
 }
 
 int

@@ -32,6 +32,8 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",       [TABLE_MAILBOX] = "mailbox", [TABLE_MAILBOX_NAME] = "mailbox-name", [TABLE_FOLDER] = "folder",
     [TABLE_ENTRY] = "entry",     [TABLE_MESSAGE] = "message", [TABLE_BODY] = "body",                 [TABLE_BODY_REF] = "body-ref",
     [TABLE_TOKEN] = "token",     [TABLE_EXPIRY] = "expiry",   [TABLE_API_KEY] = "api-key",           [TABLE_RESULT] = "result",
+    [TABLE_DEADLINE] = "deadline", [TABLE_SERVED] = "served", [TABLE_PATTERN] = "pattern",           [TABLE_EVENT] = "event",
+    [TABLE_WEBHOOK] = "webhook", [TABLE_POST] = "post",       [TABLE_POST_DUE] = "post-due",
 };
 
 int
@@ -103,7 +105,9 @@ write_first_rows(const struct db *db, MDB_txn *txn)
     if ((rc = put_meta(db, txn, DB_META_INSTANCE, instance, sizeof(instance))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_MESSAGE, message_id, sizeof(message_id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_MAILBOX, id, sizeof(id))) != MDB_SUCCESS ||
-        (rc = put_meta(db, txn, DB_META_NEXT_API_KEY, id, sizeof(id))) != MDB_SUCCESS)
+        (rc = put_meta(db, txn, DB_META_NEXT_API_KEY, id, sizeof(id))) != MDB_SUCCESS ||
+        (rc = put_meta(db, txn, DB_META_NEXT_EVENT, message_id, sizeof(message_id))) != MDB_SUCCESS ||
+        (rc = put_meta(db, txn, DB_META_NEXT_WEBHOOK, id, sizeof(id))) != MDB_SUCCESS)
         return mt_from_mdb(rc);
     return mt_from_mdb(put_meta(db, txn, DB_META_SCHEMA, schema, sizeof(schema)));
 }
@@ -128,7 +132,19 @@ check_schema(struct db *db, MDB_txn *txn, const char *dir)
                   dir, get_u32(value.data), DB_SCHEMA_VERSION);
         return MT_EVERSION;
     }
+    if (get_u32(value.data) < DB_SCHEMA_VERSION) {
+        log_error("event=store-too-old dir=%s schema=%u known=%u reason=\"written by an older version of mailtest, and there is no conversion\""
+                  " hint=\"run that version, or begin with another state_dir\"",
+                  dir, get_u32(value.data), DB_SCHEMA_VERSION);
+        return MT_EVERSION;
+    }
     return MT_OK;
+}
+
+static int
+open_table(struct db *db, MDB_txn *txn, enum table table)
+{
+    return mdb_dbi_open(txn, table_names[table], db->read_only ? 0 : MDB_CREATE, &db->tables[table]);
 }
 
 static int
@@ -137,15 +153,19 @@ open_tables(struct db *db, const char *dir)
     MDB_txn *txn = NULL;
     int      rc, mdb;
 
-    if ((mdb = mdb_txn_begin(db->env, NULL, db->read_only ? MDB_RDONLY : 0, &txn)) != MDB_SUCCESS)
+    if ((mdb = mdb_txn_begin(db->env, NULL, db->read_only ? MDB_RDONLY : 0, &txn)) != MDB_SUCCESS ||
+        (mdb = open_table(db, txn, TABLE_META)) != MDB_SUCCESS)
         goto failed;
-    for (unsigned i = 0; i < TABLE_COUNT; i++)
-        if ((mdb = mdb_dbi_open(txn, table_names[i], db->read_only ? 0 : MDB_CREATE, &db->tables[i])) != MDB_SUCCESS)
-            goto failed;
+    /* Another version has other tables, so its number comes first. */
     rc = check_schema(db, txn, dir);
-    if (rc == MT_ENOTFOUND && !db->read_only)
-        rc = write_first_rows(db, txn);
-    if (rc != MT_OK) {
+    if (rc != MT_OK && (rc != MT_ENOTFOUND || db->read_only)) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    for (unsigned i = TABLE_META + 1; i < TABLE_COUNT; i++)
+        if ((mdb = open_table(db, txn, (enum table)i)) != MDB_SUCCESS)
+            goto failed;
+    if (rc == MT_ENOTFOUND && (rc = write_first_rows(db, txn)) != MT_OK) {
         mdb_txn_abort(txn);
         return rc;
     }
@@ -427,6 +447,46 @@ db_api_key(const struct db_view *v, uint32_t id, struct api_key_record *out)
     return rc == MT_OK ? api_key_record_read(value, out) : rc;
 }
 
+int
+db_event(const struct db_view *v, uint64_t id, struct event_record *out)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    int           rc = db_get(v, TABLE_EVENT, db_key_u64(key, id), &value);
+
+    return rc == MT_OK ? event_record_read(value, out) : rc;
+}
+
+int
+db_webhook(const struct db_view *v, uint32_t id, struct webhook_record *out)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    int           rc = db_get(v, TABLE_WEBHOOK, db_key_u32(key, id), &value);
+
+    return rc == MT_OK ? webhook_record_read(value, out) : rc;
+}
+
+int
+db_post(const struct db_view *v, uint32_t webhook_id, uint64_t event_id, struct post_record *out)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    int           rc = db_get(v, TABLE_POST, db_key_post(key, webhook_id, event_id), &value);
+
+    return rc == MT_OK ? post_record_read(value, out) : rc;
+}
+
+int
+db_pattern(const struct db_view *v, uint32_t mailbox_id, struct pattern_record *out)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    int           rc = db_get(v, TABLE_PATTERN, db_key_u32(key, mailbox_id), &value);
+
+    return rc == MT_OK ? pattern_record_read(value, out) : rc;
+}
+
 struct slice
 db_key_u32(void *to, uint32_t a)
 {
@@ -481,6 +541,31 @@ db_key_expiry_token(void *to, uint64_t at_unix, const struct token *t)
     put_u64((char *)to + 1, at_unix);
     memcpy((char *)to + 9, t->raw, sizeof(t->raw));
     return slice_make(to, 9 + sizeof(t->raw));
+}
+
+struct slice
+db_key_deadline(void *to, uint64_t deadline_unix, const struct token *t)
+{
+    put_u64(to, deadline_unix);
+    memcpy((char *)to + 8, t->raw, sizeof(t->raw));
+    return slice_make(to, 8 + sizeof(t->raw));
+}
+
+struct slice
+db_key_post(void *to, uint32_t webhook_id, uint64_t event_id)
+{
+    put_u32(to, webhook_id);
+    put_u64((char *)to + 4, event_id);
+    return slice_make(to, 12);
+}
+
+struct slice
+db_key_post_due(void *to, uint32_t webhook_id, uint64_t due_us, uint64_t event_id)
+{
+    put_u32(to, webhook_id);
+    put_u64((char *)to + 4, due_us);
+    put_u64((char *)to + 12, event_id);
+    return slice_make(to, 20);
 }
 
 struct slice

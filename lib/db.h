@@ -8,11 +8,13 @@
  * client never pins old pages. What is read borrows from the map and ends with the view.
  */
 
+#include "lib/pattern.h"
 #include "lib/record.h"
+#include "lib/webhook.h"
 
 #include <lmdb.h>
 
-#define DB_SCHEMA_VERSION   1u
+#define DB_SCHEMA_VERSION   2u
 #define DB_DIR              "db"        /* below state_dir, and below the folder of a backup */
 #define DB_FILE             "data.mdb"
 #define DB_LOCK_FILE        "lock"      /* below state_dir: db_lock */
@@ -46,6 +48,13 @@ enum table {
     TABLE_EXPIRY,       /* enum expiry u8, time u64 (Unix seconds, when it came), message id u64 or token 25 octets -> empty */
     TABLE_API_KEY,      /* id u32 -> api_key_record */
     TABLE_RESULT,       /* check, time -> outcome of a round trip */
+    TABLE_DEADLINE,     /* deadline u64 (Unix seconds), token 25 octets -> empty: tokens that wait for their verdict */
+    TABLE_SERVED,       /* u64 microseconds -> served_record: from when on which listeners served (lib/served.h) */
+    TABLE_PATTERN,      /* mailbox id u32 -> pattern_record: how its mail usually comes, and how far its forward is set up */
+    TABLE_EVENT,        /* id u64 -> event_record (lib/event.h); ids only grow */
+    TABLE_WEBHOOK,      /* id u32 -> webhook_record (lib/webhook.h) */
+    TABLE_POST,         /* webhook id u32, event id u64 -> post_record: to be posted, or dead */
+    TABLE_POST_DUE,     /* webhook id u32, due u64 (microseconds), event id u64 -> empty: the posts that are not dead */
     TABLE_COUNT
 };
 
@@ -61,8 +70,11 @@ enum expiry { EXPIRY_INBOX = 1, EXPIRY_UNMATCHED = 2, EXPIRY_TOKEN = 3 };
 #define DB_META_NEXT_MESSAGE    "next-message-id"   /* u64 */
 #define DB_META_NEXT_MAILBOX    "next-mailbox-id"   /* u32 */
 #define DB_META_NEXT_API_KEY    "next-api-key-id"   /* u32 */
+#define DB_META_NEXT_EVENT      "next-event-id"     /* u64 */
+#define DB_META_NEXT_WEBHOOK    "next-webhook-id"   /* u32 */
 #define DB_META_PURGE_MAILBOX   "purge-mailbox-"    /* and a mailbox id u32 -> empty: its record is gone, its messages are being removed */
 #define DB_META_PURGE_BODY      "purge-body-"       /* and a body id u64 -> empty: no message has it any more, its chunks are being removed */
+#define DB_META_PURGE_WEBHOOK   "purge-webhook-"    /* and a webhook id u32 -> empty: its record is gone, its posts are being removed */
 
 #define DB_FOLDERS_MAX          64u                 /* of one mailbox */
 
@@ -77,7 +89,7 @@ struct db_options {
 };
 
 /*
- * MT_EVERSION   a newer schema
+ * MT_EVERSION   a newer schema, or an older one: neither is converted
  * MT_EDAMAGED   not an LMDB file, or its meta pages or table meta do not fit
  * MT_ENOTFOUND  read-only, and there is no database yet
  * MT_EFULL MT_EIO MT_EDENIED MT_ENOMEM. The reason is logged here with the directory.
@@ -115,6 +127,10 @@ int db_folder(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, 
 int db_message(const struct db_view *v, uint64_t id, struct message_record *out);
 int db_token(const struct db_view *v, const struct token *t, struct token_record *out);
 int db_api_key(const struct db_view *v, uint32_t id, struct api_key_record *out);
+int db_event(const struct db_view *v, uint64_t id, struct event_record *out);
+int db_webhook(const struct db_view *v, uint32_t id, struct webhook_record *out);
+int db_post(const struct db_view *v, uint32_t webhook_id, uint64_t event_id, struct post_record *out);
+int db_pattern(const struct db_view *v, uint32_t mailbox_id, struct pattern_record *out);
 
 /*
  * Appends len octets of the message as served (head, then body) from offset on, cut at its end. The body's checksum can only
@@ -132,6 +148,23 @@ int db_message_check(const struct db_view *v, const struct message_record *m);
 typedef bool db_message_fn(void *arg, uint64_t id, const struct message_record *m);
 int db_messages(const struct db_view *v, uint32_t mailbox_id, uint64_t before_id, db_message_fn *fn, void *arg);
 
+/*
+ * Walks the entries of a folder in the order of their UIDs, from from_uid on. Calls fn with each until it returns false. An entry
+ * that is damaged is left out.
+ */
+typedef bool db_entry_fn(void *arg, uint32_t uid, const struct entry *e);
+int db_entries(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uint32_t from_uid, db_entry_fn *fn, void *arg);
+
+/* One entry. MT_ENOTFOUND. */
+int db_entry(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uint32_t uid, struct entry *out);
+
+/* The folder of that name: INBOX without case, others as they are. MT_ENOTFOUND. */
+int db_folder_by_name(const struct db_view *v, uint32_t mailbox_id, struct slice name, struct folder_record *out);
+
+/* Calls fn with each folder of a mailbox in the order of the ids, until it returns false. */
+typedef bool db_folder_fn(void *arg, const struct folder_record *f);
+int db_folders(const struct db_view *v, uint32_t mailbox_id, db_folder_fn *fn, void *arg);
+
 /* How a body of size octets is cut: number of chunks, and where chunk i begins and how long it is. */
 uint32_t db_chunk_count(uint64_t size);
 void     db_chunk(uint64_t size, uint32_t i, uint64_t *offset, size_t *len);
@@ -145,6 +178,9 @@ struct slice db_key_entry(void *to, uint32_t mailbox_id, uint32_t folder_id, uin
 struct slice db_key_body(void *to, uint64_t body_id, uint32_t chunk);       /* 12 */
 struct slice db_key_expiry_message(void *to, enum expiry kind, uint64_t at_unix, uint64_t id);  /* 17 */
 struct slice db_key_expiry_token(void *to, uint64_t at_unix, const struct token *t);        /* 34 */
+struct slice db_key_deadline(void *to, uint64_t deadline_unix, const struct token *t);      /* 33 */
+struct slice db_key_post(void *to, uint32_t webhook_id, uint64_t event_id);                 /* 12 */
+struct slice db_key_post_due(void *to, uint32_t webhook_id, uint64_t due_us, uint64_t event_id);    /* 20 */
 
 /* The keys of a message's and a token's row in the expiry table, from their records. */
 struct slice db_key_message_expiry(void *to, uint64_t id, const struct message_record *m);

@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/pages.h"
+#include "lib/served.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -325,6 +326,9 @@ check_token(struct verify *v, struct slice key, struct slice value)
         complain(v, "token %s: its record: %s", text, mt_strerror(rc));
         return;
     }
+    if (r.deadline_unix != 0 && r.decided_us == 0 && exists(v, TABLE_MAILBOX, db_key_u32(bytes, r.mailbox_id)) &&
+        !exists(v, TABLE_DEADLINE, db_key_deadline(bytes, r.deadline_unix, &t)))
+        complain(v, "token %s: it would never get its verdict", text);
     if (!exists(v, TABLE_EXPIRY, db_key_token_expiry(bytes, &t, &r)))
         complain(v, "token %s: it would never expire", text);
     for (uint32_t i = 0; i < r.kept; i++) {
@@ -366,12 +370,124 @@ check_api_key(struct verify *v, struct slice key, struct slice value)
         complain(v, "API key %u: there is no mailbox %u", get_u32(key.data), k.mailbox_id);
 }
 
+/* ---- Deadlines, events, webhooks ---- */
+
+static void
+check_deadline(struct verify *v, struct slice key, struct slice value)
+{
+    struct token_record r;
+    struct token        t;
+    int                 rc;
+
+    (void)value;
+    if (key.len != 8 + sizeof(t.raw)) {
+        complain(v, "deadline: a row with %zu octets", key.len);
+        return;
+    }
+    memcpy(t.raw, key.data + 8, sizeof(t.raw));
+    rc = db_token(v->view, &t, &r);
+    if (rc == MT_ENOTFOUND)
+        complain(v, "deadline: there is no such token");
+    else if (rc == MT_OK && (r.deadline_unix != get_u64(key.data) || r.decided_us != 0))
+        complain(v, "deadline: its token is expected at another time, or is decided");
+}
+
+static void
+check_served(struct verify *v, struct slice key, struct slice value)
+{
+    struct served_record s;
+    int                  rc = served_record_read(value, &s);
+
+    if (rc != MT_OK || key.len != 8 || s.until_us < get_u64(key.data))
+        complain(v, "served: a span from %llu on: %s", key.len == 8 ? (ull)get_u64(key.data) : 0, mt_strerror(rc));
+}
+
+static void
+check_pattern(struct verify *v, struct slice key, struct slice value)
+{
+    struct pattern_record p;
+    int                   rc = pattern_record_read(value, &p);
+
+    if (rc != MT_OK || key.len != 4)
+        complain(v, "pattern of mailbox %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+    else if (!exists(v, TABLE_MAILBOX, key))
+        complain(v, "pattern: there is no mailbox %u", get_u32(key.data));
+}
+
+static void
+check_event(struct verify *v, struct slice key, struct slice value)
+{
+    struct event_record e;
+    struct slice        next;
+    int                 rc = event_record_read(value, &e);
+
+    v->counts->events++;
+    if (rc != MT_OK || key.len != 8)
+        complain(v, "event %llu: its record: %s", key.len == 8 ? (ull)get_u64(key.data) : 0, mt_strerror(rc));
+    else if (db_get(v->view, TABLE_META, slice_of(DB_META_NEXT_EVENT), &next) == MT_OK && next.len == 8 && get_u64(next.data) <= get_u64(key.data))
+        complain(v, "event %llu: the next id would be %llu", (ull)get_u64(key.data), (ull)get_u64(next.data));
+}
+
+static void
+check_webhook(struct verify *v, struct slice key, struct slice value)
+{
+    struct webhook_record w;
+    unsigned char         bytes[DB_KEY_MAX];
+    int                   rc = webhook_record_read(value, &w);
+
+    v->counts->webhooks++;
+    if (rc != MT_OK || key.len != 4)
+        complain(v, "webhook %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+    else if (w.mailbox_id != 0 && !exists(v, TABLE_MAILBOX, db_key_u32(bytes, w.mailbox_id)))
+        complain(v, "webhook %u: there is no mailbox %u", get_u32(key.data), w.mailbox_id);
+}
+
+/* A removed webhook's posts are there until they are removed. */
+static void
+check_post(struct verify *v, struct slice key, struct slice value)
+{
+    struct post_record p;
+    unsigned char      bytes[DB_KEY_MAX];
+    uint32_t           webhook = key.len == 12 ? get_u32(key.data) : 0;
+    uint64_t           event = key.len == 12 ? get_u64(key.data + 4) : 0;
+    int                rc = post_record_read(value, &p);
+
+    if (rc != MT_OK || webhook == 0) {
+        complain(v, "post of event %llu to webhook %u: its record: %s", (ull)event, webhook, mt_strerror(rc));
+        return;
+    }
+    if (!exists(v, TABLE_WEBHOOK, db_key_u32(bytes, webhook)) && !has_purge(v, DB_META_PURGE_WEBHOOK, webhook, 4))
+        complain(v, "post of event %llu: there is no webhook %u", (ull)event, webhook);
+    if (!exists(v, TABLE_EVENT, db_key_u64(bytes, event)) && !has_purge(v, DB_META_PURGE_WEBHOOK, webhook, 4))
+        complain(v, "post to webhook %u: there is no event %llu", webhook, (ull)event);
+    if (p.due_us != 0 && !exists(v, TABLE_POST_DUE, db_key_post_due(bytes, webhook, p.due_us, event)))
+        complain(v, "post of event %llu to webhook %u: it would never be sent", (ull)event, webhook);
+}
+
+static void
+check_post_due(struct verify *v, struct slice key, struct slice value)
+{
+    struct post_record p;
+
+    (void)value;
+    if (key.len != 20)
+        complain(v, "post-due: a row with %zu octets", key.len);
+    else if (db_post(v->view, get_u32(key.data), get_u64(key.data + 12), &p) != MT_OK || p.due_us != get_u64(key.data + 4))
+        complain(v, "post-due: no post of event %llu to webhook %u is due then", (ull)get_u64(key.data + 12), get_u32(key.data));
+}
+
+/* ---- Counters ---- */
+
 static void
 check_meta(struct verify *v, struct slice key, struct slice value)
 {
     if (slice_equal(key, slice_of(DB_META_NEXT_MESSAGE)) && (value.len != 8 || get_u64(value.data) == 0))
         complain(v, "the next message id is unreadable");
-    if ((slice_equal(key, slice_of(DB_META_NEXT_MAILBOX)) || slice_equal(key, slice_of(DB_META_NEXT_API_KEY))) && value.len != 4)
+    if (slice_equal(key, slice_of(DB_META_NEXT_EVENT)) && (value.len != 8 || get_u64(value.data) == 0))
+        complain(v, "the next event id is unreadable");
+    if ((slice_equal(key, slice_of(DB_META_NEXT_MAILBOX)) || slice_equal(key, slice_of(DB_META_NEXT_API_KEY)) ||
+         slice_equal(key, slice_of(DB_META_NEXT_WEBHOOK))) &&
+        value.len != 4)
         complain(v, "the next id \"%.*s\" is unreadable", (int)key.len, key.data);
 }
 
@@ -384,6 +500,8 @@ static const struct {
     { TABLE_META, check_meta },       { TABLE_MAILBOX, check_mailbox }, { TABLE_MAILBOX_NAME, check_name }, { TABLE_FOLDER, check_folder },
     { TABLE_ENTRY, check_entry },     { TABLE_MESSAGE, check_message }, { TABLE_BODY, check_body },         { TABLE_BODY_REF, check_body_ref },
     { TABLE_TOKEN, check_token },     { TABLE_EXPIRY, check_expiry },   { TABLE_API_KEY, check_api_key },
+    { TABLE_DEADLINE, check_deadline }, { TABLE_SERVED, check_served }, { TABLE_PATTERN, check_pattern },       { TABLE_EVENT, check_event },
+    { TABLE_WEBHOOK, check_webhook }, { TABLE_POST, check_post },       { TABLE_POST_DUE, check_post_due },
 };
 
 /* Some rows from the key last on (not included, unless it is empty), which is moved along. MT_ENOTFOUND: the end. */

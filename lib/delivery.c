@@ -94,7 +94,7 @@ delivery_read(struct reader *r, struct delivery *out)
     session_facts_read(r, &out->session);
     read_bytes(r, &out->reverse_path, ADDRESS_BYTES);
     read_bytes(r, &out->trace, TRACE_BYTES);
-    read_u64(r, &out->received_us);
+    read_time_us(r, &out->received_us);
     read_count(r, &out->recipient_count, DELIVERY_RECIPIENTS_MAX, RECIPIENT_BYTES_MIN);
     if (!read_ok(r) || out->recipient_count == 0)
         return MT_EPROTO;

@@ -41,7 +41,16 @@ encoded_word_init(struct encoded_word *e, encoded_word_fn *out, void *arg)
     e->arg = arg;
     e->state = TEXT;
     e->held_len = 0;
+    e->joins = false;
     e->blank = false;
+    base64_init(&e->base64);
+}
+
+void
+encoded_word_init_joining(struct encoded_word *e, encoded_word_fn *out, void *arg)
+{
+    encoded_word_init(e, out, arg);
+    e->joins = true;
 }
 
 static bool
@@ -67,6 +76,7 @@ give_back(struct encoded_word *e, struct run *r)
     e->blank = false;
     e->held_len = 0;
     e->state = TEXT;
+    base64_init(&e->base64);        /* what follows is not adjacent */
 }
 
 static void
@@ -79,7 +89,8 @@ begin_word(struct encoded_word *e)
     e->charset[len] = '\0';
     e->held_len = 0;
     e->blank = false;
-    base64_init(&e->base64);
+    if (!e->joins || e->encoding != 'b')
+        base64_init(&e->base64);
     e->state = DATA;
 }
 
@@ -124,7 +135,7 @@ take_data(struct encoded_word *e, struct run *r, char c)
     size_t len;
 
     if (c == '?') {
-        len = base64_finish(&e->base64, octets);
+        len = e->joins ? 0 : base64_finish(&e->base64, octets);
         for (size_t i = 0; i < len; i++)
             run_add(r, e->charset, octets[i]);
         e->state = END;
@@ -241,5 +252,8 @@ encoded_word_finish(struct encoded_word *e)
         give_back(e, &r);
         run_flush(&r);
     }
-    encoded_word_init(e, e->out, e->arg);
+    if (e->joins)
+        encoded_word_init_joining(e, e->out, e->arg);
+    else
+        encoded_word_init(e, e->out, e->arg);
 }

@@ -18,6 +18,7 @@ struct encoded_word {
     void            *arg;
     uint8_t          state;         /* private, from here on */
     uint8_t          held_len;
+    bool             joins;         /* see encoded_word_init_joining */
     bool             blank;         /* white space stood behind a word, and is not passed on yet */
     char             held[ENCODED_WORD_CHARSET_CHARS + 8];  /* "=?charset?B" so far, in case it is no encoded-word */
     char             charset[ENCODED_WORD_CHARSET_CHARS + 1];
@@ -27,6 +28,13 @@ struct encoded_word {
 };
 
 void encoded_word_init(struct encoded_word *e, encoded_word_fn *out, void *arg);
+
+/*
+ * The same, but a B word goes on with the base64 group that the adjacent B word before it left unfinished: some programs cut the
+ * encoded text without regard to its groups of four. Words that only lack their padding come out damaged this way.
+ */
+void encoded_word_init_joining(struct encoded_word *e, encoded_word_fn *out, void *arg);
+
 void encoded_word_feed(struct encoded_word *e, struct slice text);
 
 /* The field ended: passes on what was held back. Then it is ready for another. */

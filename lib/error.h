@@ -19,7 +19,7 @@ enum mt_error {
     MT_EDENIED,     /* not allowed to ask for this */
     MT_EIO,         /* the disk or the kernel failed */
     MT_EDAMAGED,    /* a checksum or a record does not fit: never served */
-    MT_EVERSION,    /* written by a newer version */
+    MT_EVERSION,    /* written by a newer version, or by an older one that cannot be read any more */
     MT_EBUSY,       /* in use by another instance */
     MT_ESHUTDOWN,   /* stopping; ask again after the restart */
     MT_EINVALID,    /* an argument that makes no sense */

@@ -26,6 +26,9 @@
     X(LOOKUP_DENIED_TOTAL,       "http_denied_total",          "counter", "HTTP requests with a missing or wrong key") \
     X(LOOKUP_WAITING,            "lookup_waiting",             "gauge",   "requests that wait for a token") \
     X(LOOKUP_STREAMS,            "lookup_streams",             "gauge",   "event streams open") \
+    X(WEBHOOK_POSTS_TOTAL,       "webhook_posts_total",        "counter", "posts of events that have ended, well or not") \
+    X(WEBHOOK_FAILURES_TOTAL,    "webhook_post_failures_total", "counter", "posts that were not taken; most are tried again") \
+    X(WEBHOOK_POSTS,             "webhook_posts",              "gauge",   "posts under way") \
     X(STORE_MESSAGES_TOTAL,      "store_messages_total",       "counter", "messages committed") \
     X(STORE_ARRIVED_TOTAL,       "store_arrivals_total",       "counter", "messages with a genuine token") \
     X(STORE_UNMATCHED_TOTAL,     "store_unmatched_total",      "counter", "messages without one") \

@@ -252,6 +252,8 @@ tell_body(struct mime_walk *w, struct slice octets)
         w->events->body(w->arg, p, octets);
         return;
     }
+    if (octets.len > 0 && w->events->encoded != NULL)
+        w->events->encoded(w->arg, p, octets);
     for (; octets.len > 0; octets = slice_sub(octets, read, octets.len)) {
         len = transfer_decode(&w->transfer, octets, out, sizeof(out), &read);
         if (len > 0)

@@ -43,13 +43,14 @@ struct mime_part {
     char               type[CONTENT_TYPE_CHARS + 1];    /* from header_end; what holds where none is stated, too */
 };
 
-/* What the walk tells. All slices and parts are valid during the call only; none may be NULL. */
+/* What the walk tells. All slices and parts are valid during the call only; none may be NULL but encoded. */
 struct mime_events {
     void (*part_begin)(void *arg, const struct mime_part *p);
     void (*field)(void *arg, const struct mime_part *p, const struct header_field *f);
     void (*header_end)(void *arg, const struct mime_part *p);
     void (*body)(void *arg, const struct mime_part *p, struct slice octets);    /* base64 and quoted-printable decoded */
     void (*part_end)(void *arg, const struct mime_part *p);
+    void (*encoded)(void *arg, const struct mime_part *p, struct slice octets); /* in front of body: what that is decoded from */
 };
 
 struct mime_walk;

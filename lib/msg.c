@@ -5,6 +5,7 @@
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_SUPERVISOR] = "supervisor", [ROLE_SMTPD] = "smtpd", [ROLE_IMAPD] = "imapd",
     [ROLE_LOOKUP] = "lookup",         [ROLE_STORE] = "store", [ROLE_CTL] = "ctl",
+    [ROLE_WEBHOOK] = "webhook",
 };
 
 static const char *const listener_names[LISTEN_COUNT] = {
@@ -24,6 +25,10 @@ static const char *const msg_names[MSG_TYPE_LIMIT] = {
     NAME(MSG_MAILBOX_DELETE), NAME(MSG_MAILBOX_SECRET), NAME(MSG_MAILBOX_KEY),    NAME(MSG_KEY_ROTATE),
     NAME(MSG_KEY_LIST),       NAME(MSG_KEY_RETIRE),     NAME(MSG_API_KEY_ADD),    NAME(MSG_API_KEY_LIST),
     NAME(MSG_API_KEY_REVOKE), NAME(MSG_STATUS),         NAME(MSG_SUBSCRIBE),      NAME(MSG_BACKUP),
+    NAME(MSG_SERVING),        NAME(MSG_WEBHOOK_ADD),    NAME(MSG_WEBHOOK_LIST),   NAME(MSG_WEBHOOK_REMOVE),
+    NAME(MSG_WEBHOOK_TEST),   NAME(MSG_POST_LIST),      NAME(MSG_POST_RETRY),     NAME(MSG_POST_READY),
+    NAME(MSG_POST),           NAME(MSG_POST_DONE),      NAME(MSG_PATTERN),
+    NAME(MSG_MESSAGES_DELETE), NAME(MSG_FLAGS),
 };
 
 const char *

@@ -29,6 +29,7 @@ enum role {
     ROLE_LOOKUP,
     ROLE_STORE,
     ROLE_CTL,           /* mailtestctl, over the control socket */
+    ROLE_WEBHOOK,       /* posts events to where webhooks point (webhook/) */
     ROLE_COUNT
 };
 
@@ -102,8 +103,29 @@ enum msg_type {
     MSG_STATUS,         /* ctl>D  empty. MSG_ROW: string name, u64 value. */
     MSG_SUBSCRIBE,      /* imapd,ctl>D  empty: wants MSG_CHANGED from now on. Answer: empty */
     MSG_BACKUP,         /* ctl>D  u8 what (0 the database, 1 the token keys); with a descriptor open for writing. Answer when it is written and synced: u64 octets */
+    MSG_SERVING,        /* smtpd>D  u8 enum listener, string address, bool: a listener takes mail from now on, or does not any more. No answer */
+    MSG_WEBHOOK_ADD,    /* ctl>D  string mailbox (empty: all), u32 kinds (bits 1 << enum event_kind; 0: all), string url. Answer: u32 id, string secret */
+    MSG_WEBHOOK_LIST,   /* ctl>D  empty. MSG_ROW: u32 id, string mailbox (empty: all), bytes webhook record with an empty secret, u64 posts waiting, u64 posts dead */
+    MSG_WEBHOOK_REMOVE, /* ctl>D  u32 id: with its posts. Answer: empty */
+    MSG_WEBHOOK_TEST,   /* ctl>D  u32 id: an event of kind test for it alone. Answer: u64 event id */
+    MSG_POST_LIST,      /* ctl>D  u32 webhook id (0: all), bool dead only. MSG_ROW: u32 webhook id, u64 event id, bytes post record, bytes event record (empty: it has gone) */
+    MSG_POST_RETRY,     /* ctl>D  u32 webhook id, u64 event id (0: all dead ones of it, at most 10000): due at once. Answer: u32 posts */
+    MSG_POST_READY,     /* webhook>D  u32 posts that it can take at a time: sends MSG_POST from now on. No answer */
+    MSG_POST,           /* D>webhook  u32 webhook id, u64 event id, u32 attempt (from 1), string url, string secret, bytes event record */
+    MSG_POST_DONE,      /* webhook>D  u32 webhook id, u64 event id, u16 HTTP status (0: no answer), string error (empty: taken). No answer */
+    MSG_PATTERN,        /* ctl>D  string mailbox. Answer: bytes pattern record (empty: none yet) */
+    MSG_MESSAGES_DELETE, /* imapd>D  u32 mailbox id, u32 count (to MSG_MESSAGES_DELETE_MAX), u64 message ids: those of that mailbox, in one transaction; what has gone counts not. Answer: u32 deleted */
+    MSG_FLAGS,          /* imapd>D  u32 mailbox id, u32 folder id, u8 enum msg_flags_op, u32 flags (enum entry_flag), string keywords, u64 unchanged since
+                           (UINT64_MAX: in any case), u32 count (to MSG_MESSAGES_DELETE_MAX), u32 UIDs. What has gone is passed over. Answer: u64 modseq
+                           (0: nothing was changed), u32 count, u32 UIDs that were changed since */
     MSG_TYPE_LIMIT
 };
+
+/* What MSG_FLAGS does with the flags and keywords. */
+enum msg_flags_op { MSG_FLAGS_SET, MSG_FLAGS_ADD, MSG_FLAGS_REMOVE, MSG_FLAGS_OPS };
+
+/* Messages that one request may delete: more would hold up deliveries. */
+#define MSG_MESSAGES_DELETE_MAX 500u
 
 /* "MSG_DELIVER" and so on, for the log; "unknown" for others. */
 const char *msg_name(unsigned type);

@@ -5,6 +5,10 @@ static const char *const place_names[PLACE_COUNT] = {
     "text",      "html",    "attached",   "report",      "link",       "parameter",        "other",
 };
 
+const char *const trait_names[TRAIT_COUNT] = {
+    "delivery-report", "auto-replied", "read-receipt", "broken-mime", "cut-short", "delay-report", "success-report", "reply", "confirmation",
+};
+
 const char *
 place_name(unsigned i)
 {
@@ -86,13 +90,15 @@ parsed_write(struct buf *b, const struct parsed *p)
     }
     write_bytes(b, p->hops);
     write_bytes(b, p->parts);
+    write_bytes(b, p->facts);
 }
 
 /* Hops and parts are kept as bytes; reading them once here makes every later walk safe. */
 static void
 check_lists(struct reader *r, const struct parsed *p)
 {
-    struct reader hops, parts;
+    struct reader hops, parts, facts;
+    struct fact   fact;
     struct hop    hop;
     struct part   part;
     unsigned      count = 0;
@@ -107,6 +113,11 @@ check_lists(struct reader *r, const struct parsed *p)
         if (part.parent != PARSED_NO_PARENT && part.parent >= count)
             read_fail(r);
     if (!read_end(&parts) || count > PARSED_PARTS_MAX)
+        read_fail(r);
+    reader_init(&facts, p->facts);
+    while (fact_next(&facts, &fact))
+        ;
+    if (!read_end(&facts))
         read_fail(r);
 }
 
@@ -130,5 +141,6 @@ parsed_read(struct reader *r, struct parsed *out, struct candidate *candidates, 
     }
     read_bytes(r, &out->hops, PARSED_HOPS_BYTES);
     read_bytes(r, &out->parts, PARSED_PARTS_BYTES);
+    read_bytes(r, &out->facts, FACTS_BYTES);
     check_lists(r, out);
 }

@@ -8,6 +8,7 @@
  * All offsets and sizes are octets of the message as received (CRLF line ends), without the trace fields that we put in front.
  */
 
+#include "lib/fact.h"
 #include "lib/token.h"
 #include "lib/wire.h"
 
@@ -42,7 +43,14 @@ enum trait {
     TRAIT_CUT_SHORT        = 1u << 4,   /* a bound of the parse was reached: parts, depth, candidates */
     TRAIT_DELAY_REPORT     = 1u << 5,   /* as the first, but Action: delayed */
     TRAIT_SUCCESS_REPORT   = 1u << 6,   /* as the first, but Action: delivered, relayed or expanded */
+    TRAIT_REPLY            = 1u << 7,   /* a person's reply that quotes the token */
+    TRAIT_CONFIRMATION     = 1u << 8,   /* a provider asks to confirm a forwarding */
 };
+
+#define TRAIT_COUNT 9u
+
+/* "delivery-report", "auto-replied", …, by the bit's number. */
+extern const char *const trait_names[TRAIT_COUNT];
 
 #define PARSED_CANDIDATES_MAX 1024u     /* distinct look-alikes kept of one message; first come */
 #define PARSED_HOPS_MAX       64u       /* Received fields kept, from the top; all are counted */
@@ -99,6 +107,7 @@ struct parsed {
     uint32_t          candidate_count;
     struct slice      hops;             /* hop_write() each, one behind the other */
     struct slice      parts;            /* part_write() each */
+    struct slice      facts;            /* fact_add() each; at most FACTS_BYTES */
 };
 
 void hop_write(struct buf *b, const struct hop *h);

@@ -15,14 +15,19 @@ enum clause { CLAUSE_NONE, CLAUSE_FROM, CLAUSE_BY, CLAUSE_VIA, CLAUSE_WITH, CLAU
 
 /* What was found, in the words of the field. */
 struct findings {
-    struct slice words[CLAUSE_COUNT];   /* the first of each clause; of "with" all up to the next clause or comment */
+    struct slice words[CLAUSE_COUNT];   /* the first of each clause; of "from" and "with" all up to the next clause or comment */
     bool         with_ended;
+    bool         from_ended;
     struct slice helo;
     struct slice address;
     struct slice tls_version;
     struct slice tls_cipher;
+    struct slice tls_word;              /* no more than "TLS" or "SSL" */
     struct slice date;
 };
+
+/* A date begins at most so many words before the end of the field, and is at most so long. */
+enum { DATE_WORDS_MAX = 9, DATE_BYTES_MAX = 300 };
 
 /* What an octet separates: words, and the items of a comment that tells of the client, or of TLS. */
 enum { BLANK = 1, OF_CLIENT = 2, OF_TLS = 4 };
@@ -31,7 +36,7 @@ static const uint8_t separators[256] = {
     [' '] = BLANK | OF_CLIENT | OF_TLS,  ['\t'] = BLANK | OF_CLIENT | OF_TLS,
     ['\r'] = BLANK | OF_CLIENT | OF_TLS, ['\n'] = BLANK | OF_CLIENT | OF_TLS,
     ['('] = OF_CLIENT | OF_TLS, [')'] = OF_CLIENT | OF_TLS, [','] = OF_CLIENT | OF_TLS, ['='] = OF_CLIENT | OF_TLS,
-    ['['] = OF_CLIENT, [']'] = OF_CLIENT, ['@'] = OF_CLIENT, [':'] = OF_TLS, [';'] = OF_TLS,
+    ['['] = OF_CLIENT, [']'] = OF_CLIENT, ['@'] = OF_CLIENT, ['"'] = OF_CLIENT, [':'] = OF_TLS, [';'] = OF_TLS,
 };
 
 static inline bool
@@ -72,6 +77,14 @@ next_item(struct slice *text, unsigned kind)
     return item;
 }
 
+static struct slice
+without_brackets(struct slice s, char open, char close)
+{
+    if (s.len >= 2 && s.data[0] == open && s.data[s.len - 1] == close)
+        return slice_sub(s, 1, s.len - 2);
+    return s;
+}
+
 /* An address without brackets and "IPv6:" (RFC 5321 section 4.1.3), or empty. */
 static struct slice
 address_in(struct slice item)
@@ -85,6 +98,13 @@ address_in(struct slice item)
         (inet_pton(AF_INET, text, ignored) == 1 || inet_pton(AF_INET6, text, ignored) == 1))
         return item;
     return slice_make(NULL, 0);
+}
+
+static bool
+is_helo_word(struct slice item)
+{
+    return slice_equal_nocase(item, slice_of("helo")) || slice_equal_nocase(item, slice_of("ehlo")) ||
+           slice_equal_nocase(item, slice_of("lhlo"));
 }
 
 /* "mx.example [192.0.2.1]", "HELO mx.example", "[192.0.2.1] helo=mx.example", "user@192.0.2.1". */
@@ -102,7 +122,28 @@ read_client(struct findings *f, struct slice comment)
             f->helo = item;
         if (!is_helo && f->address.len == 0)
             f->address = address_in(item);
-        is_helo = slice_equal_nocase(item, slice_of("helo")) || slice_equal_nocase(item, slice_of("ehlo"));
+        is_helo = is_helo_word(item);
+    }
+}
+
+/* A comment that stands for "from": sendmail's "(from root@mx.example)", qmail's "(qmail 12345 invoked by uid 1000)". */
+static void
+read_origin(struct findings *f, struct slice comment)
+{
+    static const char *const marks[] = { " invoked from ", " invoked by " };
+
+    if (f->words[CLAUSE_FROM].len > 0)
+        return;
+    if (slice_starts_nocase(comment, "from ")) {
+        comment = slice_sub(comment, strlen("from "), comment.len);
+        f->words[CLAUSE_FROM] = next_item(&comment, BLANK);
+        return;
+    }
+    for (size_t i = 0; slice_starts(comment, "qmail ") && i < COUNT(marks); i++) {
+        size_t at = slice_find_nocase(comment, slice_of(marks[i]));
+
+        if (at < comment.len)
+            f->words[CLAUSE_FROM] = slice_sub(comment, at + strlen(marks[i]), comment.len);
     }
 }
 
@@ -124,7 +165,12 @@ is_tls_version(struct slice item)
 static bool
 is_tls_cipher(struct slice item)
 {
-    return slice_starts(item, "TLS_") || slice_starts(item, "ECDHE") || slice_starts(item, "DHE") || slice_starts(item, "AES");
+    static const char *const starts[] = { "TLS_", "TLS13_", "ECDHE-", "ECDHE_", "DHE-", "DHE_", "AES", "CHACHA20", "DES-", "RC4-" };
+
+    for (size_t i = 0; i < COUNT(starts); i++)
+        if (slice_starts(item, starts[i]))
+            return true;
+    return false;
 }
 
 /* "using TLSv1.3 with cipher X (256/256 bits)", "version=TLS1_2, cipher=X bits=256", "TLS1.2:X:256". */
@@ -142,6 +188,8 @@ read_tls(struct findings *f, struct slice comment)
             f->tls_version = item;
         else if (f->tls_cipher.len == 0 && (is_cipher || is_tls_cipher(item)))
             f->tls_cipher = item;
+        else if (f->tls_word.len == 0 && (slice_equal_nocase(item, slice_of("TLS")) || slice_equal_nocase(item, slice_of("SSL"))))
+            f->tls_word = item;
         is_cipher = slice_equal_nocase(item, slice_of("cipher"));
     }
 }
@@ -192,16 +240,37 @@ take_word(struct slice *text)
     return word;
 }
 
-/* A word that is no keyword. Only the first of a clause counts, but for "with": "Microsoft SMTP Server". */
+/*
+ * A word that is no keyword. Only the first of a clause counts, but for "with" ("Microsoft SMTP Server") and "from" ("mail pickup
+ * service"), where an address may follow, too: "mx.example [192.0.2.1]".
+ */
 static void
 read_word(struct findings *f, enum clause clause, struct slice word)
 {
     struct slice *to = &f->words[clause];
+    bool          ended = clause == CLAUSE_FROM ? f->from_ended : clause == CLAUSE_WITH ? f->with_ended : true;
+    struct slice  address = clause == CLAUSE_FROM ? address_in(without_brackets(word, '[', ']')) : slice_make(NULL, 0);
 
-    if (to->len == 0)
+    if (to->len == 0) {
         *to = word;
-    else if (clause == CLAUSE_WITH && !f->with_ended)
+    } else if (address.len > 0) {
+        f->address = f->address.len > 0 ? f->address : address;
+        f->from_ended = true;
+    } else if (!ended) {
         to->len = (size_t)(word.data + word.len - to->data);
+    }
+}
+
+static void
+read_comment(struct findings *f, enum clause clause, struct slice comment)
+{
+    if (clause == CLAUSE_FROM)
+        read_client(f, comment);
+    if (clause == CLAUSE_NONE)
+        read_origin(f, comment);
+    read_tls(f, comment);
+    f->with_ended = f->with_ended || clause == CLAUSE_WITH;
+    f->from_ended = f->from_ended || clause == CLAUSE_FROM;
 }
 
 static void
@@ -217,11 +286,7 @@ read_clauses(struct findings *f, struct slice text)
             continue;
         }
         if (text.data[0] == '(') {
-            item = take_comment(&text);
-            if (clause == CLAUSE_FROM)
-                read_client(f, item);
-            read_tls(f, item);
-            f->with_ended = f->with_ended || clause == CLAUSE_WITH;
+            read_comment(f, clause, take_comment(&text));
             continue;
         }
         item = take_word(&text);
@@ -230,10 +295,73 @@ read_clauses(struct findings *f, struct slice text)
             read_word(f, clause, item);
             continue;
         }
-        f->with_ended = f->with_ended || clause == CLAUSE_WITH;
         clause = f->words[next].len == 0 ? next : CLAUSE_NONE;      /* a clause that comes again tells nothing */
     }
     f->date = slice_sub(text, 1, text.len);
+}
+
+/* Cisco's "with ESMTP/TLS/ECDHE-RSA-AES256-GCM-SHA384"; MessageLabs' "with ECDHE-RSA-AES256-GCM-SHA384 encrypted SMTP". */
+static void
+read_tls_of_with(struct findings *f)
+{
+    struct slice *with = &f->words[CLAUSE_WITH];
+    size_t        at = slice_find_nocase(*with, slice_of("/TLS/"));
+
+    if (at < with->len) {
+        f->tls_cipher = f->tls_cipher.len > 0 ? f->tls_cipher : slice_sub(*with, at + strlen("/TLS/"), with->len);
+        *with = slice_sub(*with, 0, at);
+    } else {
+        read_tls(f, *with);
+    }
+}
+
+/* Courier's id stands behind the date. */
+static void
+read_id_behind_date(struct findings *f)
+{
+    struct slice rest = f->date, word;
+
+    if (f->words[CLAUSE_ID].len > 0)
+        return;
+    while ((word = next_item(&rest, BLANK)).len > 0)
+        if (slice_equal_nocase(word, slice_of("id"))) {
+            f->words[CLAUSE_ID] = next_item(&rest, BLANK);
+            return;
+        }
+}
+
+static bool
+is_day_name(struct slice word)
+{
+    static const char *const days[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };
+
+    for (size_t i = 0; i < COUNT(days); i++)
+        if (slice_starts_nocase(word, days[i]))
+            return true;
+    return false;
+}
+
+/* Where the semicolon is missing: the shortest date at the end, with the day of the week before it. Its offset, or value.len. */
+static size_t
+find_loose_date(struct slice value, int64_t *out_unix)
+{
+    struct slice words[DATE_WORDS_MAX], word;
+    struct slice rest = slice_sub(value, value.len > DATE_BYTES_MAX ? value.len - DATE_BYTES_MAX : 0, value.len);
+    size_t       count = 0, least;
+
+    while ((word = next_item(&rest, BLANK)).len > 0)
+        words[count++ % DATE_WORDS_MAX] = word;
+    least = count > DATE_WORDS_MAX ? count - DATE_WORDS_MAX : 0;
+    for (size_t i = count; i > least; i--) {
+        const char *at = words[(i - 1) % DATE_WORDS_MAX].data;
+
+        if (date_parse(slice_make(at, (size_t)(value.data + value.len - at)), out_unix) != MT_OK)
+            continue;
+        if (i - 1 > least && is_day_name(words[(i - 2) % DATE_WORDS_MAX]))
+            at = words[(i - 2) % DATE_WORDS_MAX].data;
+        return (size_t)(at - value.data);
+    }
+    return value.len;
 }
 
 /* ---- What is told of it ----------------------------------------------------------------------------------------- */
@@ -269,14 +397,6 @@ tell_words(char room[PARSED_HOP_TEXT_BYTES], struct slice text)
     return buf_slice(&b);
 }
 
-static struct slice
-without_brackets(struct slice s, char open, char close)
-{
-    if (s.len >= 2 && s.data[0] == open && s.data[s.len - 1] == close)
-        return slice_sub(s, 1, s.len - 2);
-    return s;
-}
-
 /* "mx1.example (192.0.2.1)": the name that the client gave, and its address. */
 static struct slice
 tell_client(char room[PARSED_HOP_TEXT_BYTES], const struct findings *f)
@@ -285,10 +405,10 @@ tell_client(char room[PARSED_HOP_TEXT_BYTES], const struct findings *f)
     struct slice word = f->words[CLAUSE_FROM];
     struct slice literal = address_in(without_brackets(word, '[', ']'));
     struct slice address = f->address.len > 0 ? f->address : literal;
-    struct slice name = f->helo.len > 0 ? f->helo : word;
+    struct slice name = f->helo.len > 0 ? f->helo : literal.len > 0 ? literal : word;
 
-    if (f->helo.len == 0 && literal.len > 0) {
-        append_words(&b, literal);
+    if (slice_equal(name, address)) {
+        append_words(&b, address);
         return buf_slice(&b);
     }
     b.limit -= address.len > 0 ? address.len + strlen(" ()") : 0;
@@ -310,6 +430,8 @@ tell_tls(char room[PARSED_HOP_TEXT_BYTES], const struct findings *f)
     struct slice version = f->tls_version;
     struct slice cipher = f->tls_cipher.len > 0 ? f->tls_cipher : f->words[CLAUSE_TLS];
 
+    if (version.len == 0 && cipher.len == 0)
+        append_words(&b, f->tls_word);
     if (version.len > 3 && slice_starts_nocase(version, "TLS") && ascii_lower(version.data[3]) != 'v') {
         append_words(&b, slice_of("TLSv"));
         version = slice_sub(version, 3, version.len);
@@ -322,24 +444,41 @@ tell_tls(char room[PARSED_HOP_TEXT_BYTES], const struct findings *f)
     return buf_slice(&b);
 }
 
+/*
+ * Behind the first semicolon; where that fails, as in an unbalanced comment, behind the last; and where there is none, at the
+ * end: then what stands before it is read once more, so that no clause has words of the date.
+ */
+static int64_t
+read_date(struct findings *f, struct slice value)
+{
+    const char *semicolon = value.len == 0 ? NULL : memrchr(value.data, ';', value.len);
+    int64_t     at_unix = 0;
+    size_t      at;
+
+    if (date_parse(f->date, &at_unix) == MT_OK ||
+        (semicolon != NULL && date_parse(slice_sub(value, (size_t)(semicolon - value.data) + 1, value.len), &at_unix) == MT_OK))
+        return at_unix;
+    at = find_loose_date(value, &at_unix);
+    if (at < value.len) {
+        *f = (struct findings){ .with_ended = false };
+        read_clauses(f, slice_sub(value, 0, at));
+    }
+    return at_unix;
+}
+
 void
 received_parse(struct slice value, struct received_text *text, struct hop *out)
 {
     struct findings f = { .with_ended = false };
-    const char     *semicolon;
 
     read_clauses(&f, value);
+    out->time_unix = read_date(&f, value);
+    read_tls_of_with(&f);
+    read_id_behind_date(&f);
     out->from = tell_client(text->from, &f);
     out->by = tell_words(text->by, f.words[CLAUSE_BY]);
     out->with = tell_words(text->with, f.words[CLAUSE_WITH]);
     out->tls = tell_tls(text->tls, &f);
-    out->id = tell_words(text->id, f.words[CLAUSE_ID]);
+    out->id = tell_words(text->id, without_brackets(f.words[CLAUSE_ID], '<', '>'));
     out->for_ = tell_words(text->for_, without_brackets(f.words[CLAUSE_FOR], '<', '>'));
-    out->time_unix = 0;
-    /* Behind the first semicolon; where that fails, as in an unbalanced comment, behind the last. */
-    if (date_parse(f.date, &out->time_unix) == MT_OK)
-        return;
-    semicolon = value.len == 0 ? NULL : memrchr(value.data, ';', value.len);
-    if (semicolon != NULL)
-        date_parse(slice_sub(value, (size_t)(semicolon - value.data) + 1, value.len), &out->time_unix);
 }

@@ -12,7 +12,7 @@ enum { NAME_BYTES_MAX = 255, TEXT_BYTES_MAX = 4096 };
 static const char *const kind_names[KIND_LIMIT] = {
     [KIND_UNMATCHED] = "unmatched", [KIND_ARRIVED] = "arrived",           [KIND_BOUNCED] = "bounced",
     [KIND_AUTOREPLY] = "autoreply", [KIND_CONFIRMATION] = "confirmation",
-    [KIND_NOTICE] = "notice",
+    [KIND_NOTICE] = "notice",       [KIND_RECEIPT] = "receipt",           [KIND_REPLY] = "reply",
 };
 
 const char *
@@ -22,14 +22,46 @@ message_kind_name(enum message_kind kind)
     return kind_names[kind];
 }
 
+/* The surest first: receipts and requests often also say that they are automatic. */
+static const struct {
+    uint32_t          traits;
+    enum message_kind kind;
+} kinds[] = {
+    { TRAIT_DELIVERY_REPORT, KIND_BOUNCED },
+    /* That it is delayed, or was delivered somewhere, is not yet the mail itself. */
+    { TRAIT_DELAY_REPORT | TRAIT_SUCCESS_REPORT, KIND_NOTICE },
+    { TRAIT_CONFIRMATION, KIND_CONFIRMATION },
+    { TRAIT_READ_RECEIPT, KIND_RECEIPT },
+    { TRAIT_AUTO_REPLIED, KIND_AUTOREPLY },
+    { TRAIT_REPLY, KIND_REPLY },
+};
+
+enum message_kind
+message_kind_of(uint32_t traits, bool has_token)
+{
+    if (!has_token)
+        return (traits & TRAIT_CONFIRMATION) != 0 ? KIND_CONFIRMATION : KIND_UNMATCHED;
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if ((traits & kinds[i].traits) != 0)
+            return kinds[i].kind;
+    return KIND_ARRIVED;
+}
+
+uint32_t
+message_lost_places(uint32_t found_in)
+{
+    const uint32_t put = PLACE_SUBJECT | PLACE_MESSAGE_ID | PLACE_OWN_HEADER | PLACE_TEXT;
+
+    return put & ~(found_in | ((found_in & PLACE_HTML) != 0 ? (uint32_t)PLACE_TEXT : 0u));
+}
+
 uint64_t
 checksum(struct slice bytes)
 {
     return XXH3_64bits(bytes.data, bytes.len);
 }
 
-/* Starts a record and returns the offset that it begins at, for record_end. */
-static size_t
+size_t
 record_begin(struct buf *b)
 {
     size_t at = b->len;
@@ -38,15 +70,14 @@ record_begin(struct buf *b)
     return at;
 }
 
-static void
+void
 record_end(struct buf *b, size_t at)
 {
     if (b->fault == MT_OK)
         write_u64(b, checksum(slice_make(b->data + at, b->len - at)));
 }
 
-/* Checks the checksum and the version; the reader is left at the first field. */
-static int
+int
 record_open(struct slice bytes, struct reader *r)
 {
     struct slice covered;
@@ -64,7 +95,7 @@ record_open(struct slice bytes, struct reader *r)
     return version == RECORD_VERSION ? MT_OK : MT_EDAMAGED;
 }
 
-static int
+int
 record_close(const struct reader *r)
 {
     return read_end(r) ? MT_OK : MT_EDAMAGED;
@@ -107,7 +138,7 @@ mailbox_record_read(struct slice bytes, struct mailbox_record *out)
     read_u32(&r, &out->next_folder_id);
     read_u64(&r, &out->bytes);
     read_u64(&r, &out->messages);
-    read_u64(&r, &out->last_arrival_us);
+    read_time_us(&r, &out->last_arrival_us);
     read_fixed(&r, out->salt, sizeof(out->salt));
     read_fixed(&r, out->secret_hash, sizeof(out->secret_hash));
     read_fixed(&r, out->stored_key, sizeof(out->stored_key));
@@ -192,6 +223,8 @@ message_record_write(struct buf *b, const struct message_record *m)
     write_bytes(b, m->recipient);
     write_bytes(b, m->head);
     parsed_write(b, &m->parsed);
+    write_u32(b, m->lost);
+    write_bytes(b, m->changes);
     record_end(b, at);
 }
 
@@ -211,8 +244,8 @@ message_record_read(struct slice bytes, struct message_record *out)
     read_bool(&r, &out->body_shared);
     read_u64(&r, &out->body_bytes);
     read_u64(&r, &out->body_sum);
-    read_u64(&r, &out->received_us);
-    read_u64(&r, &out->committed_us);
+    read_time_us(&r, &out->received_us);
+    read_time_us(&r, &out->committed_us);
     read_u8(&r, &kind);
     if (kind >= KIND_LIMIT)
         read_fail(&r);
@@ -222,6 +255,8 @@ message_record_read(struct slice bytes, struct message_record *out)
     read_bytes(&r, &out->recipient, TEXT_BYTES_MAX);
     read_bytes(&r, &out->head, MESSAGE_HEAD_BYTES);
     parsed_read(&r, &out->parsed, out->tokens, MESSAGE_TOKENS_MAX);
+    read_u32(&r, &out->lost);
+    read_bytes(&r, &out->changes, MESSAGE_CHANGES_BYTES);
     return record_close(&r);
 }
 
@@ -234,6 +269,7 @@ arrival_write(struct buf *b, const struct arrival *a)
     write_u64(b, a->size_bytes);
     write_u8(b, (uint8_t)a->kind);
     write_u32(b, a->found_in);
+    write_u32(b, a->lost);
     write_string(b, a->client);
 }
 
@@ -243,14 +279,15 @@ arrival_read(struct reader *r, struct arrival *out)
     uint8_t kind;
 
     read_u64(r, &out->message_id);
-    read_u64(r, &out->received_us);
-    read_u64(r, &out->committed_us);
+    read_time_us(r, &out->received_us);
+    read_time_us(r, &out->committed_us);
     read_u64(r, &out->size_bytes);
     read_u8(r, &kind);
     if (kind >= KIND_LIMIT)
         read_fail(r);
     out->kind = (enum message_kind)kind;
     read_u32(r, &out->found_in);
+    read_u32(r, &out->lost);
     read_string(r, out->client, sizeof(out->client));
 }
 
@@ -263,6 +300,11 @@ token_record_write(struct buf *b, const struct token_record *t)
     write_u32(b, t->mailbox_id);
     write_u64(b, t->minted_us);
     write_u64(b, t->deadline_unix);
+    write_u8(b, t->verdict);
+    write_u64(b, t->decided_us);
+    write_u64(b, t->amended_us);
+    write_u64(b, t->refused_us);
+    write_bytes(b, t->hops);
     write_u32(b, t->arrival_count);
     write_u32(b, t->kept);
     for (uint32_t i = 0; i < t->kept; i++)
@@ -273,15 +315,20 @@ token_record_write(struct buf *b, const struct token_record *t)
 int
 token_record_read(struct slice bytes, struct token_record *out)
 {
-    enum { ARRIVAL_MIN_BYTES = 41 };
+    enum { ARRIVAL_MIN_BYTES = 45 };
     struct reader r;
     int           rc = record_open(bytes, &r);
 
     if (rc != MT_OK)
         return rc;
     read_u32(&r, &out->mailbox_id);
-    read_u64(&r, &out->minted_us);
+    read_time_us(&r, &out->minted_us);
     read_u64(&r, &out->deadline_unix);
+    read_u8(&r, &out->verdict);
+    read_time_us(&r, &out->decided_us);
+    read_time_us(&r, &out->amended_us);
+    read_time_us(&r, &out->refused_us);
+    read_bytes(&r, &out->hops, TOKEN_HOPS_BYTES);
     read_u32(&r, &out->arrival_count);
     read_count(&r, &out->kept, TOKEN_ARRIVALS_MAX, ARRIVAL_MIN_BYTES);
     if (out->kept > out->arrival_count)

@@ -11,7 +11,7 @@
 #include "lib/delivery.h"
 #include "lib/mailbox.h"
 
-#define RECORD_VERSION      1u
+#define RECORD_VERSION      2u
 #define RECORD_SUM_BYTES    8u
 #define RECORD_BYTES_MAX    (256u * 1024)   /* more than any record that the bounds of its fields allow */
 #define SCRAM_ITERATIONS    4096u   /* RFC 7677 section 4 */
@@ -66,9 +66,20 @@ enum message_kind {
     KIND_AUTOREPLY,
     KIND_CONFIRMATION,      /* a provider's "confirm this forwarding address" */
     KIND_NOTICE,            /* a report with the token that decides nothing: delayed, delivered, relayed */
+    KIND_RECEIPT,           /* a read receipt (RFC 8098) with the token */
+    KIND_REPLY,             /* a person's reply that quotes the token */
     KIND_LIMIT
 };
 const char *message_kind_name(enum message_kind kind);
+
+/* By what a message says of itself (enum trait bits), and whether it carries a genuine token of its mailbox. */
+enum message_kind message_kind_of(uint32_t traits, bool has_token);
+
+/*
+ * Where the checker puts each token: what of it an arrival no longer has is lost. Whether the address that the checker wrote to had
+ * the token, too, nobody tells us; that it no longer is in ours shows in the pattern (lib/pattern.h).
+ */
+uint32_t message_lost_places(uint32_t found_in);
 
 /* Table message: message id -> this. A message is in one folder. */
 struct message_record {
@@ -87,6 +98,8 @@ struct message_record {
     struct slice         recipient;         /* as given in RCPT */
     struct slice         head;              /* the trace fields that we put in front: the message as served is head, then body */
     struct parsed        parsed;            /* candidates: the genuine tokens only */
+    uint32_t             lost;              /* enum place bits: where the checker had put the first of its tokens and it is gone; of arrivals only */
+    struct slice         changes;           /* what differs from the arrivals before: sentences, each ended by LF; may be empty */
     struct candidate     tokens[8];         /* parsed.candidates points here after reading; more than that is not kept */
 };
 #define MESSAGE_TOKENS_MAX 8u
@@ -107,9 +120,12 @@ struct arrival {
     uint64_t          size_bytes;
     enum message_kind kind;
     uint32_t          found_in;         /* enum place bits */
+    uint32_t          lost;             /* as in message_record */
     char              client[46];       /* address in text */
 };
-#define TOKEN_ARRIVALS_MAX 16u          /* kept, the first ones; all are counted */
+#define TOKEN_ARRIVALS_MAX 16u          /* kept, the first ones, and the first of each kind in any case; all are counted */
+#define TOKEN_HOPS_BYTES   1024u        /* of the hops in it */
+#define MESSAGE_CHANGES_BYTES 1024u
 
 /* Table token: the token's 25 octets -> this. */
 struct token_record {
@@ -117,6 +133,12 @@ struct token_record {
     uint64_t       minted_us;           /* by this service; 0: minted elsewhere with the mailbox's key */
     uint64_t       deadline_unix;       /* 0: not expected */
     uint32_t       arrival_count;       /* in all */
+    uint8_t        verdict;             /* enum verdict (lib/answer.h) as it was decided at the deadline or before; VERDICT_WAITING: not yet */
+    uint64_t       decided_us;          /* 0: not yet */
+    uint64_t       amended_us;          /* a late arrival amended it; 0: none did */
+    uint64_t       refused_us;          /* how long of the window from minting to deadline every receiver was down or refusing */
+    struct slice   hops;                /* of the first arrival: hop_write() each, newest first, our own hop included, without id, and without for where
+                                           that would be too much; as many as TOKEN_HOPS_BYTES take; kept when the message has gone */
     uint32_t       kept;                /* in arrivals */
     struct arrival arrivals[TOKEN_ARRIVALS_MAX];
 };
@@ -141,6 +163,16 @@ void token_record_write(struct buf *b, const struct token_record *t);
 int  token_record_read(struct slice bytes, struct token_record *out);
 void api_key_record_write(struct buf *b, const struct api_key_record *k);
 int  api_key_record_read(struct slice bytes, struct api_key_record *out);
+
+/*
+ * The frame of every record, for those of other headers, too. record_begin writes the version and returns where the record begins,
+ * for record_end, which adds the checksum. record_open checks both and leaves the reader at the first field; record_close
+ * that nothing is left over.
+ */
+size_t record_begin(struct buf *b);
+void   record_end(struct buf *b, size_t at);
+int    record_open(struct slice bytes, struct reader *r);
+int    record_close(const struct reader *r);
 
 /* XXH3, 64 bits: the checksum of bodies; in one piece or in several. */
 uint64_t checksum(struct slice bytes);

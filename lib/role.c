@@ -364,7 +364,7 @@ prepare(struct role_process *p)
     struct role_context *r = &p->context;
     char                 title[16];     /* what ps and top show of a thread */
 
-    if (r->role == ROLE_STORE || r->role == ROLE_LOOKUP)
+    if (r->role == ROLE_STORE || r->role == ROLE_LOOKUP || r->role == ROLE_WEBHOOK)
         snprintf(p->name, sizeof(p->name), "%s", role_name(r->role));
     else
         snprintf(p->name, sizeof(p->name), "%s/%u", role_name(r->role), r->index);

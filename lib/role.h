@@ -83,6 +83,6 @@ void role_done(struct role_context *r);
 enum { ROLE_FD_SUPERVISOR = 3, ROLE_FD_CONFIG = 4 };
 
 /* Each role's hooks, defined in its folder. */
-extern const struct role_hooks smtpd_hooks, imapd_hooks, lookup_hooks, store_hooks;
+extern const struct role_hooks smtpd_hooks, imapd_hooks, lookup_hooks, store_hooks, webhook_hooks;
 
 #endif

@@ -109,6 +109,8 @@ files_needed(enum role role, const struct config *config)
         return 2 * (rlim_t)config->smtp.sessions_max + FILES_MARGIN;
     case ROLE_LOOKUP:
         return (rlim_t)config->http.waiting_max + config->http.streams_max + FILES_MARGIN;
+    case ROLE_WEBHOOK:      /* libcurl keeps up to four connections a transfer for the next post */
+        return 5 * (rlim_t)config->webhook.posts_max + FILES_MARGIN;
     default:
         return FILES_MARGIN;
     }

@@ -136,6 +136,16 @@ read_u64(struct reader *r, uint64_t *out)
 }
 
 void
+read_time_us(struct reader *r, uint64_t *out)
+{
+    read_u64(r, out);
+    if (*out > TIME_US_MAX) {
+        read_fail(r);
+        *out = 0;
+    }
+}
+
+void
 read_bool(struct reader *r, bool *out)
 {
     uint8_t v;

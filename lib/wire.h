@@ -35,6 +35,13 @@ void read_bytes(struct reader *r, struct slice *out, size_t max);   /* borrowed 
 void read_string(struct reader *r, char *out, size_t size);         /* NUL-terminated copy; a NUL inside, or over size - 1 octets, is a fault */
 void read_fixed(struct reader *r, void *out, size_t len);
 
+/*
+ * Microseconds, since 1970 or of a span: more than until the end of the year 9999, the last that RFC 3339 can tell, is a fault. So what
+ * is reckoned with a few of them does not overflow.
+ */
+#define TIME_US_MAX UINT64_C(253402300799999999)
+void read_time_us(struct reader *r, uint64_t *out);
+
 /* An element count of at most max, each element taking at least min_bytes (> 0) of what is left: bounds any loop or allocation. */
 void read_count(struct reader *r, uint32_t *out, uint32_t max, size_t min_bytes);
 

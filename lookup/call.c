@@ -24,6 +24,8 @@ static call_fn *const handlers[ROUTE_COUNT] = {
     [ROUTE_MESSAGE_RAW] = api_message_raw,
     [ROUTE_MESSAGE_DELETE] = api_message_delete,
     [ROUTE_ARRIVALS] = api_arrivals,
+    [ROUTE_EVENTS] = api_events,
+    [ROUTE_MAILBOX_SHOW] = api_mailbox_show,
 };
 
 struct emit

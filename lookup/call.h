@@ -34,8 +34,10 @@ call_fn api_token_mint, api_token_show, api_token_forget;
 call_fn api_lookup;
 /* api_messages.c */
 call_fn api_message_list, api_message_show, api_message_raw, api_message_delete;
-/* stream.c */
-call_fn api_arrivals;
+/* api_events.c */
+call_fn api_arrivals, api_events;
+/* api_mailboxes.c */
+call_fn api_mailbox_show;
 
 /* The handler of all requests: an http_handler_fn, arg is the lookup. */
 http_handler_fn call_run;

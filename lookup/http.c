@@ -337,6 +337,8 @@ take_headers(struct evhttp_request *req, struct http_request *out)
         total += name.len + value.len + 4;
         if (slice_equal_nocase(name, slice_make("Authorization", 13)))
             out->authorization = value;
+        else if (slice_equal_nocase(name, slice_make("Accept", 6)))
+            out->accept = value;
         else if (slice_equal_nocase(name, slice_make("Last-Event-ID", 13)))
             out->last_event_id = value;
     }

@@ -51,6 +51,7 @@ struct http_request {
     struct slice     query;             /* behind the '?', percent-encoded */
     struct slice     body;
     struct slice     authorization;     /* header fields; empty where absent */
+    struct slice     accept;
     struct slice     last_event_id;
 };
 

@@ -38,7 +38,9 @@ take_change(struct lookup *l, struct reader *r)
     if (change.has_token && (change.kind == CHANGE_ARRIVED || change.kind == CHANGE_TOKEN))
         waiters_token_changed(l->waiters, &change.token, change.mailbox_id);
     if (change.kind == CHANGE_ARRIVED)
-        streams_arrived(l->streams, change.message_id);
+        streams_tell(l->streams, &source_arrivals, change.message_id);
+    if (change.kind == CHANGE_EVENT)
+        streams_tell(l->streams, &source_events, change.event_id);
     if (change.kind == CHANGE_API_KEY) {
         waiters_keys_changed(l->waiters);
         streams_keys_changed(l->streams);

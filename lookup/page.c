@@ -11,6 +11,7 @@ static const struct {
 } owners[] = {
     { "smtp_", ROLE_SMTPD },   { "imap_", ROLE_IMAPD },    { "pop3_", ROLE_IMAPD },       { "http_", ROLE_LOOKUP },
     { "lookup_", ROLE_LOOKUP }, { "store_", ROLE_STORE }, { "role_", ROLE_SUPERVISOR },
+    { "webhook_", ROLE_WEBHOOK },
 };
 
 bool
@@ -105,6 +106,8 @@ static const struct {
     { "SMTP sessions open", METRIC_SMTP_SESSIONS },
     { "Requests waiting for a token", METRIC_LOOKUP_WAITING },
     { "Event streams open", METRIC_LOOKUP_STREAMS },
+    { "Posts of events that have ended", METRIC_WEBHOOK_POSTS_TOTAL },
+    { "Posts that were not taken", METRIC_WEBHOOK_FAILURES_TOTAL },
     { "Processes restarted", METRIC_ROLE_RESTARTS_TOTAL },
 };
 

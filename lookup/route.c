@@ -28,6 +28,9 @@ static const struct entry {
     [ROUTE_MESSAGE_RAW]    = { "/v1/messages/{id}/raw",                  READING,       "GET, HEAD", false, { NULL } },
     [ROUTE_MESSAGE_DELETE] = { "/v1/messages/{id}",                      METHOD_DELETE, "DELETE",    false, { NULL } },
     [ROUTE_ARRIVALS]       = { "/v1/arrivals",                           READING,       "GET, HEAD", false, { "mailbox", "after" } },
+    [ROUTE_EVENTS]         = { "/v1/events",                             READING,       "GET, HEAD", false,
+                               { "mailbox", "after", "kinds", "format", "limit", "cursor" } },
+    [ROUTE_MAILBOX_SHOW]   = { "/v1/mailboxes/{mailbox}",                READING,       "GET, HEAD", false, { NULL } },
 };
 
 const char *
@@ -134,6 +137,21 @@ take_value(struct route_match *out, struct route_value *v, struct slice text, bo
     }
 }
 
+/* The query has a parameter that this path does not take. */
+static void
+fail_name(struct route_match *out, const struct entry *e)
+{
+    size_t used;
+
+    if (e->query[0] == NULL) {
+        snprintf(out->fault, sizeof(out->fault), "there is a query, but this path takes none");
+        return;
+    }
+    used = (size_t)snprintf(out->fault, sizeof(out->fault), "the query has a parameter that this path does not take; it takes: ");
+    for (unsigned i = 0; i < ROUTE_QUERY_MAX && e->query[i] != NULL && used < sizeof(out->fault); i++)
+        used += (size_t)snprintf(out->fault + used, sizeof(out->fault) - used, "%s%s", i > 0 ? ", " : "", e->query[i]);
+}
+
 /* One "name=value" of the query; names are compared as they are. */
 static int
 take_query(struct route_match *out, const struct entry *e, struct slice pair)
@@ -149,11 +167,7 @@ take_query(struct route_match *out, const struct entry *e, struct slice pair)
         }
         return take_value(out, &out->query[i], slice_sub(pair, name.len + 1, pair.len), true, e->query[i]);
     }
-    if (e->query[0] == NULL)
-        snprintf(out->fault, sizeof(out->fault), "there is a query, but this path takes none");
-    else
-        snprintf(out->fault, sizeof(out->fault), "the query has a parameter that this path does not take; it takes: %s%s%s", e->query[0],
-                 e->query[1] == NULL ? "" : ", ", e->query[1] == NULL ? "" : e->query[1]);
+    fail_name(out, e);
     return MT_ESYNTAX;
 }
 

@@ -20,11 +20,13 @@ enum route {
     ROUTE_MESSAGE_RAW,
     ROUTE_MESSAGE_DELETE,
     ROUTE_ARRIVALS,
+    ROUTE_EVENTS,
+    ROUTE_MAILBOX_SHOW,
     ROUTE_COUNT
 };
 
 #define ROUTE_PARAMS_MAX 2u
-#define ROUTE_QUERY_MAX  2u
+#define ROUTE_QUERY_MAX  6u
 #define ROUTE_TEXT_BYTES 128u   /* of a parameter, decoded, with its NUL */
 
 struct route_value {

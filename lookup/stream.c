@@ -9,22 +9,25 @@
 #include <sys/queue.h>
 
 enum {
-    REPLAY_STEP  = 500,             /* messages looked at in one turn */
+    REPLAY_STEP  = 500,             /* records looked at in one turn */
     RETRY_MS     = 2000,            /* what clients are told to wait before they come back */
     RETRY_S      = 10,
 };
 
 /*
  * live ──behind──▶ catching up ──reached the newest──▶ live
- * While it catches up, new arrivals are left to the database, where it will find them.
+ * While it catches up, new records are left to the database, where it will find them.
  */
 struct stream {
     TAILQ_ENTRY(stream) link;
     struct streams     *streams;
     struct exchange    *exchange;
     struct caller       caller;
+    const struct source *source;
     uint32_t            mailbox_id;     /* 0: all */
-    uint64_t            last_id;        /* of the messages looked at */
+    uint32_t            kinds;          /* bits 1u << enum event_kind */
+    uint64_t            last_id;        /* of the records looked at */
+    uint64_t            gap_after;      /* the client has missed what followed this, and is told; 0: nothing */
     bool                behind;
     struct event       *turn;           /* goes on catching up in the next turn */
 };
@@ -76,26 +79,18 @@ stream_end(struct streams *all, struct stream *s)
 
 /* ---- Events ---------------------------------------------------------------------------------------------------------- */
 
-/* "id: 7\nevent: arrival\ndata: {…}\n\n" in the scratch buffer: the JSON has no line ends. */
-static int
-write_event(struct lookup *l, const struct db_view *view, uint64_t id, const struct message_record *m)
+static bool
+is_wanted(const struct stream *s, const struct source_item *item)
 {
-    struct mailbox_record mailbox;
-    struct emit           j = lookup_json(l);
-    int                   rc = db_mailbox_by_id(view, m->mailbox_id, &mailbox);
-
-    if (rc != MT_OK)
-        return rc;
-    buf_printf(&l->scratch, "id: %llu\nevent: arrival\ndata: ", (unsigned long long)id);
-    answer_message_summary(&j, NULL, id, mailbox.name, m);
-    buf_append_string(&l->scratch, "\n\n");
-    return l->scratch.fault;
+    return (s->mailbox_id == 0 || s->mailbox_id == item->mailbox_id) && (s->kinds & item->kind) != 0;
 }
 
-static bool
-is_wanted(const struct stream *s, const struct message_record *m)
+/* Into the scratch buffer. */
+static int
+write_item(struct lookup *l, const struct source *source, const struct db_view *view, const struct source_item *item)
 {
-    return s->mailbox_id == 0 || s->mailbox_id == m->mailbox_id;
+    buf_clear(&l->scratch);
+    return source->write(view, item, &l->scratch);
 }
 
 /* Sends what is in the scratch buffer. A client that does not keep up is cut off here. */
@@ -114,25 +109,35 @@ send_scratch(struct stream *s)
     return true;
 }
 
-void
-streams_arrived(struct streams *all, uint64_t message_id)
+/* Reads the record and writes it to the scratch buffer. */
+static int
+write_record(struct lookup *l, const struct source *source, const struct db_view *view, struct source_item *item)
 {
-    struct lookup        *l = all->lookup;
-    struct message_record m;
-    struct db_view        view;
-    int                   rc;
+    unsigned char key[DB_KEY_MAX];
+    struct slice  record;
+    int           rc = db_get(view, source->table, db_key_u64(key, item->id), &record);
 
-    if (TAILQ_EMPTY(&all->all) || db_view_begin(l->db, &view) != MT_OK)
-        return;
-    rc = db_message(&view, message_id, &m);
     if (rc == MT_OK)
-        rc = write_event(l, &view, message_id, &m);
+        rc = source->read(record, item);
+    return rc == MT_OK ? write_item(l, source, view, item) : rc;
+}
+
+void
+streams_tell(struct streams *all, const struct source *source, uint64_t id)
+{
+    struct source_item item = { .id = id };
+    struct db_view     view;
+    int                rc;
+
+    if (TAILQ_EMPTY(&all->all) || db_view_begin(all->lookup->db, &view) != MT_OK)
+        return;
+    rc = write_record(all->lookup, source, &view, &item);
     for (struct stream *s = TAILQ_FIRST(&all->all), *next; s != NULL; s = next) {
         next = TAILQ_NEXT(s, link);
-        if (s->behind || message_id <= s->last_id)      /* a message with several tokens is told of once for each */
+        if (s->source != source || s->behind || id <= s->last_id)  /* a message with several tokens is told of once for each */
             continue;
-        s->last_id = message_id;
-        if (rc == MT_OK && is_wanted(s, &m))
+        s->last_id = id;
+        if (rc == MT_OK && is_wanted(s, &item))
             send_scratch(s);
     }
     db_view_end(&view);
@@ -140,35 +145,63 @@ streams_arrived(struct streams *all, uint64_t message_id)
 
 /* ---- Catching up ----------------------------------------------------------------------------------------------------- */
 
-/* Sends the messages behind last_id, some of them. The view ends with this turn; the next goes on from last_id. */
+/* "event: reset": some of what the client asks for is gone for good. Without an id, so that its position stays where it is. */
+static bool
+send_gap(struct stream *s, const struct db_view *view)
+{
+    struct emit j = lookup_json(s->streams->lookup);
+    uint64_t    oldest, newest;
+
+    if (source_range(s->source, view, &oldest, &newest) != MT_OK)
+        return true;
+    buf_append_string(j.out, "event: reset\ndata: ");
+    emit_init(&j, j.out);
+    emit_object(&j, NULL);
+    emit_u64(&j, "after", s->gap_after);
+    emit_u64(&j, "oldest", oldest);
+    emit_u64(&j, "newest", newest);
+    emit_object_end(&j);
+    buf_append_string(j.out, "\n\n");
+    s->gap_after = 0;
+    return send_scratch(s);
+}
+
+/* One turn of catching up. */
+struct replay {
+    struct stream        *stream;
+    const struct db_view *view;
+    unsigned              looked_at;
+    bool                  alive;        /* the stream is there still */
+};
+
+static bool
+replay_step(void *arg, const struct source_item *item)
+{
+    struct replay *r = arg;
+    struct stream *s = r->stream;
+
+    s->last_id = item->id;
+    if (is_wanted(s, item) && write_item(s->streams->lookup, s->source, r->view, item) == MT_OK)
+        r->alive = send_scratch(s);
+    return r->alive && ++r->looked_at < REPLAY_STEP && reply_pending(s->exchange) <= STREAM_PENDING_MAX_BYTES / 2;
+}
+
+/* Sends the records behind last_id, some of them. The view ends with this turn; the next goes on from last_id. */
 static int
 replay(struct stream *s, const struct db_view *view, bool *alive)
 {
-    struct lookup        *l = s->streams->lookup;
-    unsigned char         first[DB_KEY_MAX];
-    struct message_record m;
-    MDB_cursor           *cursor;
-    MDB_val               key, data;
-    struct slice          from = db_key_u64(first, s->last_id + 1);
-    int                   rc = mdb_cursor_open(view->txn, db_table(l->db, TABLE_MESSAGE), &cursor);
+    struct replay r = { .stream = s, .view = view, .alive = true };
+    bool          end = false;
+    int           rc = MT_OK;
 
-    if (rc != MDB_SUCCESS)
-        return mt_from_mdb(rc);
-    key = (MDB_val){ from.len, first };
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    for (unsigned i = 0; rc == MDB_SUCCESS && i < REPLAY_STEP && *alive; i++) {
-        if (reply_pending(s->exchange) > STREAM_PENDING_MAX_BYTES / 2)
-            break;
-        s->last_id = get_u64(key.mv_data);
-        if (message_record_read(slice_make(data.mv_data, data.mv_size), &m) == MT_OK && is_wanted(s, &m) &&
-            write_event(l, view, s->last_id, &m) == MT_OK)
-            *alive = send_scratch(s);
-        rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (*alive && rc == MDB_NOTFOUND)
+    if (s->gap_after != 0)
+        r.alive = send_gap(s, view);
+    if (r.alive)
+        rc = source_walk(s->source, view, s->last_id, replay_step, &r, &end);
+    *alive = r.alive;
+    if (r.alive && end)
         s->behind = false;
-    return rc == MDB_SUCCESS || rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
+    return rc;
 }
 
 /* After a step: at once again when nothing waits to be sent, or when it was sent (on_drained). */
@@ -291,41 +324,29 @@ streams_drain(struct streams *all)
         stream_end(all, TAILQ_FIRST(&all->all));
 }
 
-/* The id of the newest message, or 0. */
-static int
-newest_message(const struct db_view *view, uint64_t *out)
-{
-    MDB_cursor *cursor;
-    MDB_val     key, data;
-    int         rc = mdb_cursor_open(view->txn, db_table(view->db, TABLE_MESSAGE), &cursor);
-
-    if (rc != MDB_SUCCESS)
-        return mt_from_mdb(rc);
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_LAST);
-    *out = rc == MDB_SUCCESS ? get_u64(key.mv_data) : 0;
-    mdb_cursor_close(cursor);
-    return rc == MDB_SUCCESS || rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
-}
-
 /* From where to tell: behind the event that the client saw last, or from now on. */
 static bool
 take_position(struct call *c, struct stream *s)
 {
     const struct route_value *after = &c->match->query[1];
     struct slice              text = after->given ? slice_of(after->text) : c->request->last_event_id;
+    uint64_t                  asked = 0, oldest, newest;
     int                       rc;
 
-    if (text.len > 0) {
-        s->behind = true;
-        if (slice_to_u64(text, UINT64_MAX - 1, &s->last_id) == MT_OK)
-            return true;
+    s->behind = text.len > 0;
+    if (s->behind && slice_to_u64(text, UINT64_MAX - 1, &asked) != MT_OK) {
         reply_problem(c->exchange, 400, "after, or the header field Last-Event-ID, must be the id of an event: a number");
         return false;
     }
-    rc = newest_message(c->view, &s->last_id);
-    if (rc != MT_OK)
-        reply_error(c->exchange, rc, "the newest message");
-    return rc == MT_OK;
+    rc = source_range(s->source, c->view, &oldest, &newest);
+    if (rc != MT_OK) {
+        reply_error(c->exchange, rc, "the newest event");
+        return false;
+    }
+    s->last_id = s->behind ? asked : newest;
+    if (s->behind && s->source->tells_gaps && source_resume(asked, oldest, newest, &s->last_id))
+        s->gap_after = asked;
+    return true;
 }
 
 static bool
@@ -361,7 +382,7 @@ stream_start(struct stream *s, struct exchange *x)
 }
 
 void
-api_arrivals(struct call *c)
+stream_open(struct call *c, const struct source *source, uint32_t kinds)
 {
     struct lookup  *l = c->lookup;
     struct streams *all = l->streams;
@@ -379,6 +400,8 @@ api_arrivals(struct call *c)
     }
     s->streams = all;
     s->caller = c->caller;
+    s->source = source;
+    s->kinds = kinds;
     if (!take_mailbox(c, s) || !take_position(c, s)) {
         event_free(s->turn);
         free(s);

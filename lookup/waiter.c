@@ -126,7 +126,7 @@ is_over(const struct waiter *w)
     return w->undecided == 0 || (w->request.any && w->hits > 0);
 }
 
-/* The end, or the second after the first deadline that is still open. */
+/* The end, or when the first deadline that is still open should have been decided. store tells of it before that. */
 static void
 arm(struct waiter *w)
 {
@@ -138,7 +138,7 @@ arm(struct waiter *w)
 
         /* Those far ahead are not even multiplied. */
         if (!item->decided && item->deadline_unix != 0 && item->deadline_unix < at_us / 1000000)
-            at_us = (item->deadline_unix + 1) * 1000000;
+            at_us = (item->deadline_unix + VERDICT_GRACE_S + 1) * 1000000;
     }
     left_us = at_us > now ? at_us - now : 0;
     left.tv_sec = (time_t)(left_us / 1000000);

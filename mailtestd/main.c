@@ -66,7 +66,8 @@ run_role(const char *name, const char *index)
         enum role                role;
         const struct role_hooks *hooks;
     } roles[] = {
-        { ROLE_SMTPD, &smtpd_hooks }, { ROLE_IMAPD, &imapd_hooks }, { ROLE_LOOKUP, &lookup_hooks }, { ROLE_STORE, &store_hooks },
+        { ROLE_SMTPD, &smtpd_hooks }, { ROLE_IMAPD, &imapd_hooks },     { ROLE_LOOKUP, &lookup_hooks },
+        { ROLE_STORE, &store_hooks }, { ROLE_WEBHOOK, &webhook_hooks },
     };
 
     for (size_t i = 0; i < COUNT(roles); i++)

@@ -49,7 +49,7 @@ process_new(struct supervisor *s, struct event_base *base, enum role role, unsig
         free(p);
         return NULL;
     }
-    if (role == ROLE_STORE || role == ROLE_LOOKUP)
+    if (role == ROLE_STORE || role == ROLE_LOOKUP || role == ROLE_WEBHOOK)
         snprintf(p->name, sizeof(p->name), "%s", role_name(role));
     else
         snprintf(p->name, sizeof(p->name), "%s/%u", role_name(role), index);

@@ -202,6 +202,8 @@ wanted_count(const struct supervisor *s, const struct config *config, enum role 
 {
     bool listens = false;
 
+    if (role == ROLE_WEBHOOK)
+        return config->webhook.posts_max > 0 ? 1 : 0;
     for (unsigned i = 0; i < s->listeners.count; i++)
         listens = listens || (s->listeners.items[i].planned && listener_roles[s->listeners.items[i].kind] == role);
     if (!listens)
@@ -419,9 +421,12 @@ start_role(struct supervisor *s, const struct generation *g, enum role role)
 int
 roles_start(struct supervisor *s, struct generation *g)
 {
-    int rc = start_role(s, g, ROLE_SMTPD);
+    static const enum role first[] = { ROLE_SMTPD, ROLE_IMAPD, ROLE_WEBHOOK };
+    int                    rc = MT_OK;
 
-    return rc == MT_OK ? start_role(s, g, ROLE_IMAPD) : rc;
+    for (size_t i = 0; rc == MT_OK && i < COUNT(first); i++)
+        rc = start_role(s, g, first[i]);
+    return rc;
 }
 
 int

@@ -31,7 +31,7 @@ begin_transaction(struct session *s, const struct mail_args *args)
     if (id_us <= smtpd->last_id_us)
         id_us = smtpd->last_id_us + 1;
     smtpd->last_id_us = id_us;
-    trace_id(s->tx->id, id_us, smtpd->role->index);
+    session_id_make(s->tx->id, id_us, smtpd->role->index);
     if (s->lmtp)
         s->tx->flags |= DELIVERY_LMTP;
     s->state = ST_MAIL;

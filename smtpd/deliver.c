@@ -86,6 +86,7 @@ write_trace(struct session *s)
     const SSL                *ssl = s->stream.ssl;
     struct trace_facts        facts = {
                .helo = slice_of(s->helo),
+               .client_name = client_names_find(s->smtpd->names, s->client),
                .client_address = slice_of(s->client),
                .tls_version = slice_of(ssl != NULL ? tls_version(ssl) : NULL),
                .tls_cipher = slice_of(ssl != NULL ? tls_cipher(ssl) : NULL),
@@ -108,6 +109,7 @@ fill_session_facts(const struct session *s, struct session_facts *out)
 
     *out = (struct session_facts){
         .client_address = slice_of(s->client),
+        .client_name = client_names_find(s->smtpd->names, s->client),
         .helo = slice_of(s->helo),
         .protocol = slice_of(trace_protocol(s->lmtp, s->extended, ssl != NULL, (t->flags & DELIVERY_SMTPUTF8) != 0)),
         .tls_version = slice_of(ssl != NULL ? tls_version(ssl) : NULL),

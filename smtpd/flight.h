@@ -8,7 +8,7 @@
  * FLIGHT_PASS_MS while others wait is told to give up.
  */
 
-#include "smtpd/deadline.h"
+#include "lib/deadline.h"
 
 #define FLIGHT_PASS_MS 10000u
 

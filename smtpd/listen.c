@@ -126,6 +126,27 @@ set_no_delay(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* not for Unix sockets, and they need none */
 }
 
+/* What store keeps of when this receiver took mail; a pause of milliseconds or some seconds, in which clients wait in the queue, is none. */
+static void
+tell(struct smtpd *smtpd, const struct role_listener *listener, bool serving)
+{
+    struct buf *b = smtpd->role->store == NULL ? NULL : channel_begin(smtpd->role->store, MSG_SERVING, 0);
+
+    if (b == NULL)
+        return;     /* without the channel store knows that this process takes no mail */
+    write_u8(b, (uint8_t)listener->kind);
+    write_string(b, listener->address);
+    write_u8(b, serving);
+    channel_end(smtpd->role->store, -1);
+}
+
+void
+listen_tell(struct smtpd *smtpd)
+{
+    for (unsigned i = 0; smtpd->listening != NULL && i < smtpd->role->listener_count; i++)
+        tell(smtpd, &smtpd->role->listeners[i], true);
+}
+
 int
 listen_start(struct smtpd *smtpd)
 {
@@ -169,8 +190,10 @@ void
 listen_stop(struct smtpd *smtpd)
 {
     for (unsigned i = 0; smtpd->listening != NULL && i < smtpd->role->listener_count; i++)
-        if (smtpd->listening[i].event != NULL)
+        if (smtpd->listening[i].event != NULL) {
             event_free(smtpd->listening[i].event);
+            tell(smtpd, smtpd->listening[i].listener, false);
+        }
     if (smtpd->accept_again != NULL)
         event_free(smtpd->accept_again);
     free(smtpd->listening);

@@ -147,6 +147,7 @@ session_open(struct smtpd *smtpd, int fd, const char *client, bool lmtp)
         evutil_closesocket(fd);
         return;
     }
+    client_names_ask(smtpd->names, s->client);
     log_debug("s=%x event=session-begin client=%s protocol=%s", s->number, s->client, lmtp ? "lmtp" : "smtp");
     reply_append2(&s->out, REPLY_GREETING, slice_of(smtpd->config->hostname), slice_of(lmtp ? "LMTP" : "ESMTP"));
     deadline_start(&smtpd->deadlines, &s->deadline, DEADLINE_COMMAND);

@@ -8,10 +8,10 @@
  * in one write and frees the session when it is over. Nothing else frees one, except session_free_all at the end of the process.
  */
 
-#include "smtpd/deadline.h"
+#include "lib/deadline.h"
 #include "smtpd/flight.h"
 #include "smtpd/line.h"
-#include "smtpd/stream.h"
+#include "lib/stream.h"
 #include "smtpd/transaction.h"
 
 #include <event2/event_struct.h>

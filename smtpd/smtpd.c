@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* More than smtp.resolvers can be long. */
+enum { RESOLVERS_BYTES_MAX = 4096 };
+
 /* Every deadline's owner is a session, but for the one of the pass. */
 static void
 on_deadline(void *owner, enum deadline_kind kind)
@@ -108,6 +111,30 @@ make_parts(struct smtpd *smtpd)
     return write_extensions(&smtpd->extensions, smtpd->config);
 }
 
+/* The system's name servers are read from its file here, as long as there are files. */
+static int
+open_names(struct smtpd *smtpd)
+{
+    const struct config  *config = smtpd->config;
+    const struct strings *servers = &config->smtp.resolvers;
+    struct buf            list;
+    int                   rc = MT_OK;
+
+    if (config->smtp.client_name_timeout_ms == 0)
+        return MT_OK;
+    buf_init(&list, RESOLVERS_BYTES_MAX);
+    for (unsigned i = 0; i < servers->count; i++)
+        buf_printf(&list, "%s%s", i == 0 ? "" : ",", servers->items[i]);
+    buf_append(&list, "", 1);
+    if ((rc = list.fault) == MT_OK) {
+        smtpd->names = client_names_new(smtpd->role->base, list.data, config->smtp.client_name_timeout_ms,
+                                        config->smtp.client_name_queries_max);
+        rc = smtpd->names == NULL ? MT_ENOMEM : MT_OK;
+    }
+    buf_fini(&list);
+    return rc;
+}
+
 static int
 open_tls(struct smtpd *smtpd)
 {
@@ -144,6 +171,7 @@ smtpd_close(struct role_context *r)
     flight_fini(&smtpd->flight);
     deadlines_fini(&smtpd->deadlines);
     mailboxes_free(smtpd->mailboxes);
+    client_names_free(smtpd->names);
     SSL_CTX_free(smtpd->tls);
     buf_fini(&smtpd->extensions);
     free(smtpd->scratch);
@@ -166,7 +194,7 @@ smtpd_open(struct role_context *r)
     TAILQ_INIT(&smtpd->sessions);
     /* OpenSSL writes to sockets without MSG_NOSIGNAL. */
     signal(SIGPIPE, SIG_IGN);
-    if ((rc = make_parts(smtpd)) != MT_OK || (rc = open_tls(smtpd)) != MT_OK)
+    if ((rc = make_parts(smtpd)) != MT_OK || (rc = open_names(smtpd)) != MT_OK || (rc = open_tls(smtpd)) != MT_OK)
         goto fail;
     return MT_OK;
 fail:
@@ -205,6 +233,7 @@ smtpd_on_store(struct role_context *r, bool connected)
     if (connected) {
         mailboxes_begin(smtpd->mailboxes);
         channel_on_room(r->store, on_room);
+        listen_tell(smtpd);
     } else {
         deliver_fail_all(smtpd, MT_ESHUTDOWN);
     }

@@ -5,6 +5,7 @@
  */
 
 #include "lib/role.h"
+#include "smtpd/client_name.h"
 #include "smtpd/deliver.h"
 #include "smtpd/mailboxes.h"
 #include "smtpd/session.h"
@@ -19,6 +20,7 @@ struct smtpd {
     const struct config      *config;
     SSL_CTX                  *tls;
     struct mailboxes         *mailboxes;
+    struct client_names      *names;            /* NULL: none are looked up */
     struct deadlines          deadlines;
     struct flight             flight;
     struct deliver            deliver;
@@ -47,6 +49,7 @@ void smtpd_session_gone(struct smtpd *smtpd);
 /* From listen.c. */
 int  listen_start(struct smtpd *smtpd);     /* begins to accept: 0 or MT_ENOMEM */
 void listen_stop(struct smtpd *smtpd);      /* for good */
+void listen_tell(struct smtpd *smtpd);      /* tells store, which was connected anew, which listeners take mail */
 
 /* Clients wait in the sockets' queues until listen_go_on, at most some seconds. */
 void listen_wait(struct smtpd *smtpd);

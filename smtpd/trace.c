@@ -21,14 +21,17 @@ append_helo(struct buf *out, struct slice helo)
         buf_append_byte(out, (char)(is_helo_char(helo.data[i]) ? helo.data[i] : '?'));
 }
 
-/* RFC 5321 section 4.1.3: address literals. A client of a Unix socket has no address. */
+/* "(name [address])", RFC 5321 section 4.1.3: address literals. A client of a Unix socket has no address. */
 static void
-append_client(struct buf *out, struct slice address)
+append_client(struct buf *out, struct slice name, struct slice address)
 {
     bool ip4 = slice_find(address, '.') < address.len && slice_find(address, ':') == address.len;
     bool ip6 = slice_find(address, ':') < address.len;
 
-    buf_append_string(out, ip6 ? " ([IPv6:" : ip4 ? " ([" : " (");
+    buf_append_string(out, " (");
+    buf_append_slice(out, name);
+    buf_append_string(out, name.len > 0 ? " " : "");
+    buf_append_string(out, ip6 ? "[IPv6:" : ip4 ? "[" : "");
     buf_append_slice(out, address);
     buf_append_string(out, ip6 || ip4 ? "])" : ")");
 }
@@ -40,7 +43,7 @@ trace_write(struct buf *out, const struct trace_facts *f)
 
     buf_append_string(out, "Received: from ");
     append_helo(out, f->helo);
-    append_client(out, f->client_address);
+    append_client(out, f->client_name, f->client_address);
     if (f->tls_version.len > 0) {
         buf_append_string(out, "\r\n\t(using ");
         buf_append_slice(out, f->tls_version);
@@ -91,15 +94,4 @@ trace_protocol(bool lmtp, bool extended, bool tls, bool utf8)
         return lmtps[utf8][tls];
     /* STARTTLS is an extension, so whoever uses it said EHLO, though perhaps HELO behind it. */
     return extended || tls ? esmtps[utf8][tls] : "SMTP";
-}
-
-void
-trace_id(char out[TRACE_ID_CHARS + 1], uint64_t time_us, unsigned process)
-{
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t          value = time_us << 8 | (process & 0xffu);
-
-    for (int i = TRACE_ID_CHARS - 1; i >= 0; i--, value >>= 5)
-        out[i] = digits[value & 31u];
-    out[TRACE_ID_CHARS] = '\0';
 }

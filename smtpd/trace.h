@@ -1,14 +1,15 @@
 #ifndef SMTPD_TRACE_H
 #define SMTPD_TRACE_H
 /*
- * trace - the Received field that we put in front of a message (RFC 5321 section 4.4), the id of a transaction, and the times in
- * them. Pure: what they need is given to them.
+ * trace - the Received field that we put in front of a message (RFC 5321 section 4.4), and the time in it. Pure: what they need is
+ * given to them.
  */
 
 #include "lib/buf.h"
 
 struct trace_facts {
     struct slice helo;              /* as the client said it; what cannot stand in a Received field becomes '?' */
+    struct slice client_name;       /* a host name that was confirmed; empty: none */
     struct slice client_address;    /* "192.0.2.1", "2001:db8::1", "unix" */
     struct slice tls_version;       /* empty: none */
     struct slice tls_cipher;
@@ -28,12 +29,5 @@ void trace_date(char out[TRACE_DATE_BYTES], int64_t time_unix);
 
 /* "with" of RFC 3848 and RFC 6531: "ESMTPS", "LMTP", "UTF8SMTPS", … Static. */
 const char *trace_protocol(bool lmtp, bool extended, bool tls, bool utf8);
-
-/*
- * The id of a transaction: 12 characters of base32 with a NUL, which carry microseconds since 1970 and the number of the
- * process; unique as long as no process gives two for one microsecond.
- */
-#define TRACE_ID_CHARS 12u
-void trace_id(char out[TRACE_ID_CHARS + 1], uint64_t time_us, unsigned process);
 
 #endif

@@ -158,6 +158,7 @@ transaction_begin_message(struct transaction_pool *pool, struct transaction *t, 
         t->finder = finder_new();
     if (t->finder == NULL)
         return false;
+    finder_reverse_path(t->finder, transaction_reverse_path(t));
     for (uint32_t i = 0; i < t->accepted; i++)
         finder_recipient(t->finder, text_at(t, t->recipients[i].address_at, t->recipients[i].address_len));
     return true;

@@ -5,7 +5,8 @@
  * at most one; RSET frees it (RFC 5321 section 4.1.1.5).
  */
 
-#include "lib/finder.h"
+#include "finder/finder.h"
+#include "lib/session_id.h"
 #include "smtpd/body.h"
 #include "smtpd/command.h"
 #include "smtpd/data.h"
@@ -23,7 +24,7 @@ struct transaction_limits {
 };
 
 struct transaction {
-    char                id[TRACE_ID_CHARS + 1];
+    char                id[SESSION_ID_CHARS + 1];
     uint32_t            flags;              /* DELIVERY_8BITMIME and so on, as stated by the client */
     uint32_t            recipient_count;    /* mailboxes, each counted once */
     uint32_t            accepted;           /* RCPT commands that got a 250: LMTP wants a reply for each */

@@ -2,6 +2,8 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "store/post.h"
+#include "store/verdict.h"
 
 void
 account_changed(struct tx *tx, const struct tx_mailbox *m)
@@ -87,7 +89,10 @@ account_delete(struct tx *tx, struct tx_mailbox *m, uint64_t *messages)
     tx_put(tx, TABLE_META, slice_make(purge, sizeof(purge)), slice_make("", 0), 0);
     tx_delete(tx, TABLE_MAILBOX_NAME, m->record.name);
     tx_delete(tx, TABLE_MAILBOX, db_key_u32(key, m->record.id));
+    tx_delete(tx, TABLE_PATTERN, db_key_u32(key, m->record.id));
     delete_api_keys(tx, m->record.id);
+    webhook_remove_of(tx, m->record.id);
+    verdict_forget_mailbox(tx, m->record.id);
     account_changed(tx, m);
     m->removed = true;
 }

@@ -3,7 +3,10 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
+#include "store/journal.h"
 #include "store/message.h"
+#include "store/post.h"
+#include "store/uptime.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -269,6 +272,40 @@ remove_old(struct step *st, enum expiry kind)
     }
 }
 
+static uint64_t
+days_ago_us(uint64_t now_us, uint64_t days)
+{
+    uint64_t us = days * 86400 * 1000000;
+
+    return now_us > us ? now_us - us : 0;
+}
+
+static uint64_t
+events_before_us(const struct store *s, uint64_t now_us)
+{
+    return days_ago_us(now_us, s->config->retention.event_days);
+}
+
+/* As long as a token's record may tell of the time. */
+static uint64_t
+served_before_us(const struct store *s, uint64_t now_us)
+{
+    return days_ago_us(now_us, s->config->retention.token_days);
+}
+
+/* Events with their posts, and the log of when listeners served: each in its own table, in the order of time. */
+static void
+remove_logs(struct step *st)
+{
+    const struct store *s = st->e->store;
+    uint64_t            now_us = tx_now_us(st->tx);
+
+    while (may_go_on(st) && journal_expire(st->tx, events_before_us(s, now_us), 1) > 0)
+        st->left--;
+    while (may_go_on(st) && uptime_expire(st->tx, served_before_us(s, now_us), 1) > 0)
+        st->left--;
+}
+
 /* ---- What was deleted in one go and is removed bit by bit ---- */
 
 /* The first key of the meta table that begins with the prefix and has id_bytes behind it. */
@@ -345,6 +382,18 @@ purge_mailboxes(struct step *st)
     }
 }
 
+static void
+purge_webhooks(struct step *st)
+{
+    unsigned char id[8];
+
+    while (may_go_on(st) && first_purge(tx_view(st->tx), DB_META_PURGE_WEBHOOK, 4, id)) {
+        if (webhook_purge(st->tx, get_u32(id), 1) == 0 && tx_fault(st->tx) == MT_OK)
+            purge_done(st->tx, DB_META_PURGE_WEBHOOK, id, 4);
+        st->left--;
+    }
+}
+
 /* ---- When ---- */
 
 void
@@ -363,8 +412,10 @@ expire_piggyback(struct expire *e, struct tx *tx)
     trim_overfull(&st);
     for (enum expiry kind = EXPIRY_INBOX; kind <= EXPIRY_TOKEN; kind++)
         remove_old(&st, kind);
+    remove_logs(&st);
     purge_mailboxes(&st);
     purge_bodies(&st);
+    purge_webhooks(&st);
     sweep_folders(&st);
     /* All of it was done when there was time left. */
     if (may_go_on(&st))
@@ -432,7 +483,10 @@ anything_due(struct expire *e, const struct db_view *v)
     for (enum expiry kind = EXPIRY_INBOX; kind <= EXPIRY_TOKEN; kind++)
         if (first_due(v, kind, cutoff_unix(e->store, kind, store_now_us(e->store)), key) > 0)
             return true;
-    return e->sweeping || e->overfull_count > 0 || first_purge(v, DB_META_PURGE_MAILBOX, 4, key) || first_purge(v, DB_META_PURGE_BODY, 8, key);
+    if (journal_is_due(v, events_before_us(e->store, store_now_us(e->store))) || uptime_is_due(v, served_before_us(e->store, store_now_us(e->store))))
+        return true;
+    return e->sweeping || e->overfull_count > 0 || first_purge(v, DB_META_PURGE_MAILBOX, 4, key) || first_purge(v, DB_META_PURGE_BODY, 8, key) ||
+           first_purge(v, DB_META_PURGE_WEBHOOK, 4, key);
 }
 
 void

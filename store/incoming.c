@@ -1,10 +1,15 @@
 #include "store/incoming.h"
 
+#include "lib/answer.h"
+#include "lib/answer_hops.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "store/expire.h"
+#include "store/journal.h"
 #include "store/message.h"
+#include "store/usual.h"
+#include "store/verdict.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -128,21 +133,6 @@ genuine_tokens(struct store *s, const struct delivery *d, const struct tx_mailbo
     return t->token_count;
 }
 
-static enum message_kind
-kind_of(const struct delivery *d, const struct target *t)
-{
-    if (t->token_count == 0)
-        return KIND_UNMATCHED;
-    if ((d->parsed.traits & TRAIT_DELIVERY_REPORT) != 0)
-        return KIND_BOUNCED;
-    /* That it is delayed, or was delivered somewhere, is not yet the mail itself. */
-    if ((d->parsed.traits & (TRAIT_DELAY_REPORT | TRAIT_SUCCESS_REPORT)) != 0)
-        return KIND_NOTICE;
-    if ((d->parsed.traits & (TRAIT_AUTO_REPLIED | TRAIT_READ_RECEIPT)) != 0)
-        return KIND_AUTOREPLY;
-    return KIND_ARRIVED;
-}
-
 /* Everything that may refuse the message, before the first write. */
 static int
 prepare(struct incoming *o, struct tx *tx, uint32_t i, struct target *t)
@@ -161,7 +151,7 @@ prepare(struct incoming *o, struct tx *tx, uint32_t i, struct target *t)
     if (t->mailbox->record.bytes + o->d.size_bytes > s->config->quota.mailbox_bytes)
         return MT_EQUOTA;
     genuine_tokens(s, &o->d, t->mailbox, tx_now_us(tx), t);
-    t->kind = kind_of(&o->d, t);
+    t->kind = message_kind_of(o->d.parsed.traits, t->token_count > 0);
     rc = tx_folder(tx, t->mailbox, t->token_count > 0 ? FOLDER_INBOX : FOLDER_UNMATCHED, &t->folder);
     if (rc == MT_OK && t->folder->record.uidnext == UINT32_MAX)
         rc = MT_EFULL;
@@ -197,35 +187,150 @@ load_token(struct tx *tx, const struct target *t, const struct token *token, str
 
     if (rc == MT_OK && out->mailbox_id == t->mailbox->record.id)
         return true;
-    if (rc == MT_OK)
+    if (rc == MT_OK) {
         tx_delete(tx, TABLE_EXPIRY, db_key_token_expiry(key, token, out));
-    else if (rc != MT_ENOTFOUND)
+        verdict_forget(tx, token, out);
+    } else if (rc != MT_ENOTFOUND) {
         log_error("event=token-damaged mailbox=%s reason=\"%s\" action=\"its record begins anew\"", t->mailbox->name, mt_strerror(rc));
+    }
     *out = (struct token_record){ .mailbox_id = t->mailbox->record.id };
     return false;
 }
 
-static void
-record_arrival(struct tx *tx, const struct target *t, const struct candidate *c, uint64_t id, const struct message_record *m)
+/* False: not all of them fit. */
+static bool
+write_hops(struct buf *b, const struct message_hop *hops, unsigned count, bool with_for)
 {
-    struct token_record record;
-    unsigned char       key[DB_KEY_MAX];
-    struct buf         *b;
-    bool                known = load_token(tx, t, &c->token, &record);
+    for (unsigned i = 0; i < count; i++) {
+        struct hop hop = hops[i].hop;
+        size_t     before = b->len;
 
+        hop.id = slice_make(NULL, 0);
+        hop.for_ = slice_sub(hop.for_, 0, with_for ? PARSED_HOP_TEXT_BYTES : 0);
+        hop.from = slice_sub(hop.from, 0, PARSED_HOP_TEXT_BYTES);
+        hop.by = slice_sub(hop.by, 0, PARSED_HOP_TEXT_BYTES);
+        hop.with = slice_sub(hop.with, 0, PARSED_HOP_TEXT_BYTES);
+        hop.tls = slice_sub(hop.tls, 0, PARSED_HOP_TEXT_BYTES);
+        hop_write(b, &hop);
+        if (b->fault != MT_OK) {
+            b->len = before;        /* whole ones only */
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The hops of the first arrival, as many as fit: what remains when the message has gone. */
+static void
+write_token_hops(struct buf *b, const struct message_record *m)
+{
+    struct message_hop hops[HOP_DELAY_MAX];
+    unsigned           count = message_hops(m, 0, hops);
+
+    if (write_hops(b, hops, count, true))
+        return;
+    buf_clear(b);
+    write_hops(b, hops, count, false);
+}
+
+static bool
+has_kind(const struct token_record *r, uint32_t before, enum message_kind kind)
+{
+    for (uint32_t i = 0; i < before; i++)
+        if (r->arrivals[i].kind == kind)
+            return true;
+    return false;
+}
+
+/*
+ * Where the arrival is kept: the first ones, and the first of each kind also behind many, in place of the last that repeats another's
+ * kind; there is one, for there are fewer kinds. NULL: it is only counted.
+ */
+static struct arrival *
+place_for(struct token_record *r, bool is_first_of_kind)
+{
+    uint32_t i = TOKEN_ARRIVALS_MAX - 1;
+
+    if (r->kept < TOKEN_ARRIVALS_MAX)
+        return &r->arrivals[r->kept++];
+    if (!is_first_of_kind)
+        return NULL;
+    while (i > 1 && !has_kind(r, i, r->arrivals[i].kind))
+        i--;
+    memmove(&r->arrivals[i], &r->arrivals[i + 1], (TOKEN_ARRIVALS_MAX - 1 - i) * sizeof(r->arrivals[0]));
+    return &r->arrivals[TOKEN_ARRIVALS_MAX - 1];
+}
+
+static void
+record_arrival(struct store *s, struct tx *tx, const struct target *t, const struct candidate *c, uint64_t id, const struct message_record *m)
+{
+    const struct verdict_arrival arrival = { .kind = m->kind, .received_us = m->received_us, .message_id = id, .facts = m->parsed.facts };
+    struct token_record          record;
+    unsigned char                key[DB_KEY_MAX];
+    struct arrival              *a;
+    struct buf                   hops, *b;
+    bool                         known = load_token(tx, t, &c->token, &record), first = !has_kind(&record, record.kept, m->kind);
+
+    /* They lie in a page that is about to change. */
+    buf_init(&hops, TOKEN_HOPS_BYTES);
+    if (first && m->kind == KIND_ARRIVED)
+        write_token_hops(&hops, m);
+    else
+        buf_append_slice(&hops, record.hops);
+    record.hops = buf_slice(&hops);
+    verdict_before(s, tx, t->mailbox, &c->token, &record, &arrival);
     record.arrival_count++;
-    if (record.kept < TOKEN_ARRIVALS_MAX) {
-        struct arrival *a = &record.arrivals[record.kept++];
-
-        *a = (struct arrival){ .message_id = id, .received_us = m->received_us, .committed_us = m->committed_us,
-                               .size_bytes = message_size(m), .kind = m->kind, .found_in = c->found_in };
+    a = place_for(&record, first);
+    if (a != NULL) {
+        *a = (struct arrival){ .message_id = id, .received_us = m->received_us, .committed_us = m->committed_us, .size_bytes = message_size(m),
+                               .kind = m->kind, .found_in = c->found_in, .lost = m->kind == KIND_ARRIVED ? message_lost_places(c->found_in) : 0 };
         slice_copy(a->client, sizeof(a->client), m->session.client_address);
     }
+    verdict_after(tx, t->mailbox, &c->token, &record, &arrival, first);
     b = tx_scratch(tx);
     token_record_write(b, &record);
     tx_put(tx, TABLE_TOKEN, slice_make(c->token.raw, sizeof(c->token.raw)), buf_slice(b), 0);
+    buf_fini(&hops);
     if (!known)
         tx_put(tx, TABLE_EXPIRY, db_key_token_expiry(key, &c->token, &record), slice_make("", 0), 0);
+}
+
+/* ---- What people want to hear of ---- */
+
+static void
+tell_confirmation(struct tx *tx, const struct target *t, uint64_t id, const struct message_record *m)
+{
+    struct slice facts = m->parsed.facts;
+    struct slice provider = fact_find(facts, FACT_CONFIRMATION_PROVIDER), code = fact_find(facts, FACT_CONFIRMATION_CODE);
+    struct buf   detail;
+
+    buf_init(&detail, 4 * EVENT_DETAIL_BYTES);
+    buf_append_slice(&detail, provider.len > 0 ? provider : slice_of("A provider"));
+    buf_append_string(&detail, " asks to confirm the forwarding");
+    if (code.len > 0)
+        buf_printf(&detail, "; its code is %.*s", (int)code.len, code.data);
+    buf_append_byte(&detail, '.');
+    journal_add(tx, t->mailbox, &(struct event_record){ .kind = EVENT_CONFIRMATION, .message_id = id, .detail = buf_slice(&detail) });
+    buf_fini(&detail);
+}
+
+static void
+tell_changes(struct tx *tx, const struct target *t, uint64_t id, const struct message_record *m)
+{
+    struct event_record e = { .kind = EVENT_CHANGED, .message_id = id, .has_token = true, .token = t->tokens[0].token, .verdict = VERDICT_ARRIVED };
+    struct token_record r;
+    struct buf          detail;
+
+    if (tx_fault(tx) == MT_OK && db_token(tx_view(tx), &e.token, &r) == MT_OK)
+        e.verdict = (uint8_t)token_verdict(&r, tx_now_us(tx));
+    buf_init(&detail, MESSAGE_CHANGES_BYTES);
+    buf_append_slice(&detail, slice_trim(m->changes));
+    for (size_t i = 0; i < detail.len; i++)
+        if (detail.data[i] == '\n')
+            detail.data[i] = ' ';
+    e.detail = buf_slice(&detail);
+    journal_add(tx, t->mailbox, &e);
+    buf_fini(&detail);
 }
 
 static void
@@ -244,6 +349,52 @@ tell_arrival(struct tx *tx, const struct target *t, uint64_t id, const struct me
     }
 }
 
+static uint32_t
+places_of(const struct target *t)
+{
+    uint32_t found_in = 0;
+
+    for (uint32_t i = 0; i < t->token_count; i++)
+        found_in |= t->tokens[i].found_in;
+    return found_in;
+}
+
+/* Whether the message says how mail comes: of a test mail that came more than once only the first copy does. */
+static bool
+is_telling(struct tx *tx, const struct target *t)
+{
+    for (uint32_t i = 0; t->kind == KIND_ARRIVED && i < t->token_count && tx_fault(tx) == MT_OK; i++) {
+        struct token_record r;
+
+        if (db_token(tx_view(tx), &t->tokens[i].token, &r) == MT_OK && r.mailbox_id == t->mailbox->record.id &&
+            has_kind(&r, r.kept, KIND_ARRIVED))
+            return false;
+    }
+    return true;
+}
+
+/* The message and all that follows from it, in one transaction. */
+static void
+write_message(struct incoming *o, struct tx *tx, struct target *t, uint64_t id, struct message_record *m)
+{
+    struct buf changes;
+    bool       is_news = false;
+
+    buf_init(&changes, MESSAGE_CHANGES_BYTES);
+    if (is_telling(tx, t))
+        usual_take(tx, t->mailbox, id, m, places_of(t), &changes, &is_news);
+    m->changes = buf_slice(&changes);
+    message_write(tx, t->mailbox, t->folder, id, m);
+    for (uint32_t j = 0; j < t->token_count; j++)
+        record_arrival(o->store, tx, t, &t->tokens[j], id, m);
+    tell_arrival(tx, t, id, m);
+    if (is_news && m->kind == KIND_CONFIRMATION)
+        tell_confirmation(tx, t, id, m);
+    else if (is_news)
+        tell_changes(tx, t, id, m);
+    buf_fini(&changes);
+}
+
 static void
 write_copy(struct incoming *o, struct tx *tx, uint32_t i, struct target *t, struct buf *head)
 {
@@ -259,10 +410,8 @@ write_copy(struct incoming *o, struct tx *tx, uint32_t i, struct target *t, stru
     m.head = buf_slice(head);
     m.parsed.candidates = t->tokens;
     m.parsed.candidate_count = t->token_count;
-    message_write(tx, t->mailbox, t->folder, id, &m);
-    for (uint32_t j = 0; j < t->token_count; j++)
-        record_arrival(tx, t, &t->tokens[j], id, &m);
-    tell_arrival(tx, t, id, &m);
+    m.lost = t->kind == KIND_ARRIVED ? message_lost_places(t->tokens[0].found_in) : 0;
+    write_message(o, tx, t, id, &m);
     tx_counts(tx)->messages++;
     if (t->token_count > 0) {
         tx_counts(tx)->arrived++;

@@ -2,8 +2,10 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "store/posting.h"
 #include "store/request.h"
 #include "store/room.h"
+#include "store/uptime.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -115,6 +117,8 @@ end(struct peer *p)
     p->channel = NULL;
     free(p->stream.state);
     p->stream = (struct stream){ 0 };
+    uptime_peer_gone(p->all->store->uptime, p);
+    posting_peer_gone(p->all->store->posting, p);
     tell_when_gone(p->all);
     peer_release(p);
 }
@@ -341,14 +345,16 @@ on_message(void *arg, const struct msg_head *head, struct reader *r, int *fd)
     struct peer          *p = arg;
     struct store         *s = p->all->store;
     const struct request *request = request_find(head->type, p->role);
+    bool                  tells = request != NULL && (request->from & REQUEST_TELLS) != 0;
     int                   rc;
 
-    if (request == NULL || head->req == 0) {
+    if (request == NULL || (head->req == 0) != tells) {
         log_error("event=request-refused role=%s index=%u type=%s", role_name(p->role), p->index, msg_name(head->type));
         return MT_EPROTO;
     }
     if (p->all->closing) {
-        peer_answer(p, head->req, MT_ESHUTDOWN);
+        if (!tells)
+            peer_answer(p, head->req, MT_ESHUTDOWN);
         return MT_OK;
     }
     peer_hold(p);
@@ -418,7 +424,7 @@ peers_add(struct peers *ps, enum role role, unsigned index, int fd)
 {
     struct peer *p = role == ROLE_CTL ? NULL : find(ps, role, index);
 
-    if (role != ROLE_SMTPD && role != ROLE_IMAPD && role != ROLE_LOOKUP && role != ROLE_CTL)
+    if (role != ROLE_SMTPD && role != ROLE_IMAPD && role != ROLE_LOOKUP && role != ROLE_WEBHOOK && role != ROLE_CTL)
         return MT_EINVALID;
     if (p != NULL)
         end(p);

@@ -29,32 +29,45 @@ last_id(struct tx *tx, enum table table, uint64_t *out)
     return rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
 }
 
+/*
+ * Makes a counter of the meta table lie above used, the greatest id in use; after a restore also above all that may have been given out
+ * after the backup, which must not mean something else now.
+ */
 static int
-set_next_message_id(struct tx *tx, bool restored)
+raise_counter(struct tx *tx, const char *name, uint64_t used, bool restored)
 {
     unsigned char bytes[8];
     struct slice  value;
-    uint64_t      message, body, used, next;
-    int           rc = db_get(tx_view(tx), TABLE_META, slice_of(DB_META_NEXT_MESSAGE), &value);
+    uint64_t      next;
+    int           rc = db_get(tx_view(tx), TABLE_META, slice_of(name), &value);
 
     if (rc != MT_OK || value.len != sizeof(bytes))
         return rc == MT_OK || rc == MT_ENOTFOUND ? MT_EDAMAGED : rc;
     next = get_u64(value.data);
-    if ((rc = last_id(tx, TABLE_MESSAGE, &message)) != MT_OK || (rc = last_id(tx, TABLE_BODY, &body)) != MT_OK)
-        return rc;
-    used = message > body ? message : body;
     if (used < next && !restored)
         return MT_OK;
     if (used >= next) {
-        log_warning("event=store-repaired what=next-message-id was=%llu", (unsigned long long)next);
+        log_warning("event=store-repaired what=%s was=%llu", name, (unsigned long long)next);
         next = used + 1;
     }
-    /* Ids that were given out after the backup must not mean something else now. */
     if (restored)
         next = ((next >> 32) + 1) << 32;
     put_u64(bytes, next);
-    tx_put(tx, TABLE_META, slice_of(DB_META_NEXT_MESSAGE), slice_make(bytes, sizeof(bytes)), 0);
+    tx_put(tx, TABLE_META, slice_of(name), slice_make(bytes, sizeof(bytes)), 0);
     return tx_fault(tx);
+}
+
+static int
+raise_counters(struct tx *tx, bool restored)
+{
+    uint64_t message, body, event;
+    int      rc;
+
+    if ((rc = last_id(tx, TABLE_MESSAGE, &message)) != MT_OK || (rc = last_id(tx, TABLE_BODY, &body)) != MT_OK ||
+        (rc = last_id(tx, TABLE_EVENT, &event)) != MT_OK ||
+        (rc = raise_counter(tx, DB_META_NEXT_MESSAGE, message > body ? message : body, restored)) != MT_OK)
+        return rc;
+    return raise_counter(tx, DB_META_NEXT_EVENT, event, restored);
 }
 
 static int
@@ -107,7 +120,7 @@ prepare_database(struct store *s)
         return rc;
     snprintf(path, sizeof(path), "%s/%s", s->db_dir, DB_RESTORED_FILE);
     restored = access(path, F_OK) == 0;
-    rc = set_next_message_id(tx, restored);
+    rc = raise_counters(tx, restored);
     if (rc == MT_OK && restored)
         rc = renew_uidvalidity(tx);
     rc = commit(tx, rc);

@@ -10,6 +10,8 @@ static const struct request requests[] = {
     { MSG_TOKEN_SHOW,     FROM(ROLE_CTL),                                         serve_token_show     },
     { MSG_TOKEN_FORGET,   FROM(ROLE_LOOKUP) | FROM(ROLE_CTL),                     serve_token_forget   },
     { MSG_MESSAGE_DELETE, FROM(ROLE_LOOKUP) | FROM(ROLE_IMAPD) | FROM(ROLE_CTL),  serve_message_delete },
+    { MSG_MESSAGES_DELETE, FROM(ROLE_IMAPD),                                      serve_messages_delete },
+    { MSG_FLAGS,          FROM(ROLE_IMAPD),                                       serve_flags          },
     { MSG_MESSAGE_LIST,   FROM(ROLE_CTL),                                         serve_message_list   },
     { MSG_MESSAGE_SHOW,   FROM(ROLE_CTL),                                         serve_message_show   },
     { MSG_MESSAGE_RAW,    FROM(ROLE_CTL),                                         serve_message_raw    },
@@ -29,6 +31,16 @@ static const struct request requests[] = {
     { MSG_STATUS,         FROM(ROLE_CTL),                                         serve_status         },
     { MSG_SUBSCRIBE,      FROM(ROLE_IMAPD) | FROM(ROLE_CTL),                       serve_subscribe      },
     { MSG_BACKUP,         FROM(ROLE_CTL),                                         serve_backup         },
+    { MSG_WEBHOOK_ADD,    FROM(ROLE_CTL),                                         serve_webhook_add    },
+    { MSG_WEBHOOK_LIST,   FROM(ROLE_CTL),                                         serve_webhook_list   },
+    { MSG_WEBHOOK_REMOVE, FROM(ROLE_CTL),                                         serve_webhook_remove },
+    { MSG_WEBHOOK_TEST,   FROM(ROLE_CTL),                                         serve_webhook_test   },
+    { MSG_POST_LIST,      FROM(ROLE_CTL),                                         serve_post_list      },
+    { MSG_POST_RETRY,     FROM(ROLE_CTL),                                         serve_post_retry     },
+    { MSG_PATTERN,        FROM(ROLE_CTL),                                         serve_pattern        },
+    { MSG_SERVING,        FROM(ROLE_SMTPD) | REQUEST_TELLS,                       serve_serving        },
+    { MSG_POST_READY,     FROM(ROLE_WEBHOOK) | REQUEST_TELLS,                     serve_post_ready     },
+    { MSG_POST_DONE,      FROM(ROLE_WEBHOOK) | REQUEST_TELLS,                     serve_post_done      },
 };
 
 const struct request *

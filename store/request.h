@@ -11,9 +11,11 @@
 
 typedef int request_fn(struct peer *p, uint64_t req, struct reader *r, int *fd);
 
+#define REQUEST_TELLS (1u << 31)
+
 struct request {
     enum msg_type type;
-    unsigned      from;     /* FROM(role) of those who may ask */
+    unsigned      from;     /* FROM(role) of those who may ask; REQUEST_TELLS: they tell, with req 0, and get no answer */
     request_fn   *run;
 };
 
@@ -21,7 +23,9 @@ struct request {
 const struct request *request_find(unsigned type, enum role role);
 
 /* serve_message.c */
-request_fn serve_deliver, serve_message_delete, serve_message_list, serve_message_show, serve_message_raw;
+request_fn serve_deliver, serve_message_delete, serve_messages_delete, serve_message_list, serve_message_show, serve_message_raw;
+/* serve_flags.c */
+request_fn serve_flags;
 /* serve_token.c */
 request_fn serve_mint, serve_token_show, serve_token_forget;
 /* serve_mailbox.c */
@@ -31,6 +35,9 @@ request_fn serve_mailbox_add, serve_mailbox_list, serve_mailbox_show, serve_mail
 request_fn serve_key_rotate, serve_key_list, serve_key_retire, serve_api_key_add, serve_api_key_list, serve_api_key_revoke;
 /* serve_status.c */
 request_fn serve_status, serve_subscribe, serve_backup;
+/* serve_webhook.c */
+request_fn serve_webhook_add, serve_webhook_list, serve_webhook_remove, serve_webhook_test, serve_post_list, serve_post_retry, serve_post_ready,
+           serve_post_done, serve_pattern, serve_serving;
 
 /*
  * A change that a request asked for: queued with request_queue, answered after the commit. The struct is the first member of the

@@ -5,6 +5,7 @@
 #include "lib/metrics.h"
 #include "store/peer.h"
 #include "store/snapshot.h"
+#include "store/uptime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,7 @@ set_full(struct room *r, bool full, const char *what)
     else
         log_info("event=store-has-room");
     peers_tell_full(r->store->peers, full);
+    uptime_changed(r->store->uptime);
 }
 
 bool

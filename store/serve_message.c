@@ -87,6 +87,65 @@ serve_message_delete(struct peer *p, uint64_t req, struct reader *r, int *fd)
     return MT_OK;
 }
 
+struct delete_many_op {
+    struct request_op o;
+    uint32_t          mailbox_id;
+    uint32_t          count;
+    uint32_t          deleted;
+    uint64_t          ids[MSG_MESSAGES_DELETE_MAX];
+};
+
+/* One that has gone, or is another mailbox's, is passed over. */
+static int
+delete_one(struct tx *tx, uint32_t mailbox_id, uint64_t id)
+{
+    struct message_record m;
+    int                   rc = db_message(tx_view(tx), id, &m);
+
+    if (rc == MT_OK && m.mailbox_id != mailbox_id)
+        return MT_ENOTFOUND;
+    return rc == MT_OK || rc == MT_EDAMAGED ? message_remove(tx, id) : rc;
+}
+
+static int
+delete_messages(struct batch_op *op, struct tx *tx)
+{
+    struct delete_many_op *d = (struct delete_many_op *)op;
+
+    d->deleted = 0;
+    for (uint32_t i = 0; i < d->count && tx_fault(tx) == MT_OK; i++)
+        d->deleted += delete_one(tx, d->mailbox_id, d->ids[i]) == MT_OK;
+    return tx_fault(tx);
+}
+
+static void
+answer_deleted(struct request_op *o, struct buf *b)
+{
+    write_u32(b, ((struct delete_many_op *)o)->deleted);
+}
+
+int
+serve_messages_delete(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    struct delete_many_op *d;
+    uint32_t               mailbox_id, count;
+
+    (void)fd;
+    read_u32(r, &mailbox_id);
+    read_count(r, &count, MSG_MESSAGES_DELETE_MAX, sizeof(uint64_t));
+    if (!read_ok(r))
+        return MT_EPROTO;
+    d = request_op_new(p, req, sizeof(*d), delete_messages, answer_deleted, false);
+    if (d == NULL)
+        return MT_OK;
+    d->mailbox_id = mailbox_id;
+    d->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        read_u64(r, &d->ids[i]);
+    request_queue(&d->o);
+    return MT_OK;
+}
+
 /* ---- Lists and single messages ---- */
 
 /* The record as it lies in the table, after its checks. */

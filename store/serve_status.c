@@ -60,6 +60,7 @@ serve_status(struct peer *p, uint64_t req, struct reader *r, int *fd)
         { "smtpd_connected", peers_count(s->peers, ROLE_SMTPD) },
         { "imapd_connected", peers_count(s->peers, ROLE_IMAPD) },
         { "lookup_connected", peers_count(s->peers, ROLE_LOOKUP) },
+        { "webhook_connected", peers_count(s->peers, ROLE_WEBHOOK) },
         { "control_connected", peers_count(s->peers, ROLE_CTL) },
     };
 

@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "store/message.h"
 #include "store/request.h"
+#include "store/verdict.h"
 
 #include <stdlib.h>
 
@@ -52,6 +53,7 @@ mint(struct batch_op *op, struct tx *tx)
     token_record_write(b, &record);
     tx_put(tx, TABLE_TOKEN, slice_make(o->token.raw, sizeof(o->token.raw)), buf_slice(b), 0);
     tx_put(tx, TABLE_EXPIRY, db_key_token_expiry(key, &o->token, &record), slice_make("", 0), 0);
+    verdict_expect(tx, &o->token, &record);
     tell_token(tx, m, &o->token);
     return tx_fault(tx);
 }
@@ -66,6 +68,13 @@ answer_mint(struct request_op *o, struct buf *b)
     write_string(b, text);
     write_string(b, mo->address);
     write_u64(b, token_issued_unix(&mo->token));
+}
+
+/* After the commit, also where nobody hears the answer any more. */
+static void
+expect_minted(struct request_op *o)
+{
+    verdicts_expect(peer_store(o->peer)->verdicts, ((struct mint_op *)o)->deadline_unix);
 }
 
 static bool
@@ -97,6 +106,7 @@ serve_mint(struct peer *p, uint64_t req, struct reader *r, int *fd)
     o = request_op_new(p, req, sizeof(*o), mint, answer_mint, true);
     if (o == NULL)
         return MT_OK;
+    o->o.fini = expect_minted;
     o->mailbox_id = m->id;
     o->deadline_unix = deadline_unix;
     request_queue(&o->o);
@@ -225,6 +235,7 @@ forget(struct batch_op *op, struct tx *tx)
     for (uint32_t i = 0; i < record.kept; i++)
         if (message_remove(tx, record.arrivals[i].message_id) == MT_OK)
             o->deleted++;
+    verdict_forget(tx, &o->token, &record);
     tx_delete(tx, TABLE_EXPIRY, db_key_token_expiry(key, &o->token, &record));
     tx_delete(tx, TABLE_TOKEN, slice_make(o->token.raw, sizeof(o->token.raw)));
     tell_token(tx, m, &o->token);

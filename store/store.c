@@ -8,8 +8,12 @@
 #include "store/expire.h"
 #include "store/prepare.h"
 #include "store/peer.h"
+#include "store/posting.h"
 #include "store/room.h"
 #include "store/snapshot.h"
+#include "store/uptime.h"
+#include "store/usual.h"
+#include "store/verdict.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -68,7 +72,10 @@ hook_has_room(void *arg)
 static void
 hook_piggyback(void *arg, struct tx *tx)
 {
-    expire_piggyback(((struct store *)arg)->expire, tx);
+    struct store *s = arg;
+
+    expire_piggyback(s->expire, tx);
+    uptime_write(s->uptime, tx, false);
 }
 
 static uint64_t
@@ -114,6 +121,15 @@ follow_mailboxes(struct store *s, const struct tx *tx)
     }
 }
 
+static bool
+tells_event(const struct change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].kind == CHANGE_EVENT)
+            return true;
+    return false;
+}
+
 static void
 hook_committed(void *arg, struct tx *tx)
 {
@@ -133,8 +149,11 @@ hook_committed(void *arg, struct tx *tx)
     metric_add(METRIC_STORE_ARRIVED_TOTAL, counts->arrived);
     metric_add(METRIC_STORE_UNMATCHED_TOTAL, counts->messages - counts->arrived);
     metric_add(METRIC_STORE_EXPIRED_TOTAL, counts->expired);
+    uptime_committed(s->uptime);
     room_committed(s->room);
     expire_committed(s->expire);
+    if (tells_event(changes, count))
+        posting_poke(s->posting);
 }
 
 static int
@@ -144,6 +163,7 @@ hook_failed(void *arg, int rc, bool file_failed)
 
     rc = room_failed(s->room, rc, file_failed);
     expire_failed(s->expire, rc);
+    uptime_failed(s->uptime);
     return rc;
 }
 
@@ -221,7 +241,8 @@ make_parts(struct store *s)
     const struct batch_limits limits = limits_of(s->config);
 
     if ((s->snapshots = snapshot_new(s)) == NULL || (s->room = room_new(s)) == NULL || (s->expire = expire_new(s)) == NULL ||
-        (s->batch = batch_new(s->base, &hooks, &limits)) == NULL)
+        (s->uptime = uptime_new(s)) == NULL || (s->verdicts = verdicts_new(s)) == NULL || (s->usual = usual_new(s)) == NULL ||
+        (s->posting = posting_new(s)) == NULL || (s->batch = batch_new(s->base, &hooks, &limits)) == NULL)
         return MT_ENOMEM;
     return MT_OK;
 }
@@ -255,6 +276,7 @@ store_open(struct store *s, struct event_base *base, const struct config *config
 void
 store_close(struct store *s)
 {
+    uptime_close(s->uptime);
     while (s->batch != NULL && !batch_is_empty(s->batch))
         batch_commit(s->batch);
     peers_close(s->peers);
@@ -263,6 +285,10 @@ store_close(struct store *s)
         event_base_loop(s->base, EVLOOP_NONBLOCK);
     peers_free(s->peers);
     batch_free(s->batch);
+    posting_free(s->posting);
+    usual_free(s->usual);
+    verdicts_free(s->verdicts);
+    uptime_free(s->uptime);
     expire_free(s->expire);
     room_free(s->room);
     snapshot_free(s->snapshots);

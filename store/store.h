@@ -14,9 +14,13 @@
 #include "store/catalog.h"
 
 struct expire;
+struct posting;
 struct room;
 struct peers;
 struct snapshots;
+struct uptime;
+struct usual;
+struct verdicts;
 
 struct store {
     struct event_base   *base;
@@ -32,6 +36,10 @@ struct store {
     struct room         *room;
     struct peers        *peers;
     struct snapshots    *snapshots;
+    struct uptime       *uptime;
+    struct verdicts     *verdicts;
+    struct usual        *usual;
+    struct posting      *posting;
     uint64_t             change_seq;
     int64_t              clock_ahead_us;        /* added to the clock; 0 but in unit tests */
     uint64_t             started_us;

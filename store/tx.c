@@ -19,6 +19,8 @@ struct tx {
     uint64_t            next_message_id;    /* 0: not read yet */
     uint32_t            next_mailbox_id;
     uint32_t            next_api_key_id;
+    uint64_t            next_event_id;
+    uint32_t            next_webhook_id;
     struct tx_mailbox  *first, **last;
     struct tx_mailbox **slots;              /* by id, linear probing; a power of two, at most half full */
     size_t              slot_count;
@@ -208,6 +210,22 @@ tx_next_api_key_id(struct tx *tx)
     if (tx->next_api_key_id == 0)
         tx->next_api_key_id = (uint32_t)read_counter(tx, DB_META_NEXT_API_KEY, 4);
     return tx->next_api_key_id++;
+}
+
+uint64_t
+tx_next_event_id(struct tx *tx)
+{
+    if (tx->next_event_id == 0)
+        tx->next_event_id = read_counter(tx, DB_META_NEXT_EVENT, 8);
+    return tx->next_event_id++;
+}
+
+uint32_t
+tx_next_webhook_id(struct tx *tx)
+{
+    if (tx->next_webhook_id == 0)
+        tx->next_webhook_id = (uint32_t)read_counter(tx, DB_META_NEXT_WEBHOOK, 4);
+    return tx->next_webhook_id++;
 }
 
 static size_t
@@ -437,6 +455,8 @@ tx_commit(struct tx *tx, bool *file_failed)
     write_counter(tx, DB_META_NEXT_MESSAGE, tx->next_message_id, 8);
     write_counter(tx, DB_META_NEXT_MAILBOX, tx->next_mailbox_id, 4);
     write_counter(tx, DB_META_NEXT_API_KEY, tx->next_api_key_id, 4);
+    write_counter(tx, DB_META_NEXT_EVENT, tx->next_event_id, 8);
+    write_counter(tx, DB_META_NEXT_WEBHOOK, tx->next_webhook_id, 4);
     if (tx->fault != MT_OK)
         return tx->fault;
     rc = mdb_txn_commit(tx->txn);

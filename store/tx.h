@@ -66,6 +66,8 @@ struct buf *tx_scratch(struct tx *tx);
 uint64_t tx_next_message_id(struct tx *tx);
 uint32_t tx_next_mailbox_id(struct tx *tx);
 uint32_t tx_next_api_key_id(struct tx *tx);
+uint64_t tx_next_event_id(struct tx *tx);
+uint32_t tx_next_webhook_id(struct tx *tx);
 
 /* A cursor of the transaction. NULL: fault. Close it before the transaction ends. */
 MDB_cursor *tx_cursor(struct tx *tx, enum table table);

@@ -4,6 +4,7 @@ import http.client
 import json
 import smtplib
 import socket
+import time
 
 from service import DOMAIN
 
@@ -92,12 +93,12 @@ class _Unclosed:
 class Events:
     """A stream of server-sent events."""
 
-    def __init__(self, service, query="", last_id=None, key=""):
+    def __init__(self, service, query="", last_id=None, key="", path="/v1/arrivals"):
         self.connection = http.client.HTTPConnection("127.0.0.1", service.ports["http"], timeout=20)
         headers = {"Authorization": f"Bearer {key or service.key}"}
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)
-        self.connection.request("GET", f"/v1/arrivals{query}", headers=headers)
+        self.connection.request("GET", f"{path}{query}", headers=headers)
         self.answer = self.connection.getresponse()
         self.status = self.answer.status
 
@@ -109,8 +110,9 @@ class Events:
 
     def next(self):
         """The next event's fields, with its data parsed; None at the end of the stream."""
-        event = {}
+        event, end = {}, time.monotonic() + 20
         while line := self.answer.readline().decode():
+            assert time.monotonic() < end, "nothing but comments came"
             if line == "\n":
                 if "data" in event:
                     return event

@@ -172,7 +172,24 @@ def report_of(service, action):
 def test_a_bounce_ends_the_wait(acme):
     with FaultySMTP(deliver=report_of(acme, b"failed")) as server:
         story = story_of(acme, server, "--window", "60s")
-    assert story["verdict"] == "bounced" and story["exit_code"] == 2 and "undeliverable" in story["summary"]
+    assert story["verdict"] == "bounced" and story["exit_code"] == 2 and "undeliverable: 5.1.1" in story["summary"]
+    meaning = story["arrival"]["report"]["meaning"]
+    assert meaning is None or meaning[:100] in story["summary"]
+
+
+def test_a_receiver_that_was_down_itself_tells_nothing_of_the_customer(make_service):
+    service = make_service()
+    service.add_mailbox("acme")
+
+    def lose(*_):
+        for _ in range(4):          # each pause before the next start is longer
+            for pid in service.wait_for(lambda: service.role_pids("smtpd"), "there are receivers"):
+                os.kill(pid, signal.SIGKILL)
+    with FaultySMTP(deliver=lose) as server:
+        story = story_of(service, server, "--window", "3s")
+    assert story["verdict"] == "unknown" and story["exit_code"] == 3 and story["failure"]["step"] == "own"
+    assert "the service's own receiver was down or refusing for" in story["summary"]
+    assert story["arrival"]["verdict"] == "not-arrived-receiver-down" and story["arrival"]["receiver_down_ms"] > 0
 
 
 def test_an_automatic_reply_is_no_arrival(acme):

@@ -125,6 +125,13 @@ EXCHANGES = [
     ("HEAD", "/v1/arrivals", {}, "", None, 200),
     ("GET", "/v1/arrivals", {}, "?after=x", None, 400),
     ("GET", "/v1/arrivals", {}, "?mailbox=nobody", None, 404),
+    ("HEAD", "/v1/events", {}, "", None, 200),
+    ("GET", "/v1/events", {}, "?format=json", None, 200),
+    ("GET", "/v1/events", {}, "?kinds=soon", None, 400),
+    ("GET", "/v1/events", {}, "?mailbox=nobody", None, 404),
+    ("GET", "/v1/mailboxes/{mailbox}", {}, "", None, 200),
+    ("GET", "/v1/mailboxes/{mailbox}", {}, "?x=y", None, 400),
+    ("GET", "/v1/mailboxes/{mailbox}", {"mailbox": "nobody"}, "", None, 404),
 ]
 
 

@@ -8,6 +8,7 @@
 #include "lib/change.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/served.h"
 #include "store/account.h"
 #include "store/peer.h"
 #include "store/request.h"
@@ -97,6 +98,11 @@ RECORD_READER(folder)
 RECORD_READER(message)
 RECORD_READER(token)
 RECORD_READER(api_key)
+RECORD_READER(event)
+RECORD_READER(webhook)
+RECORD_READER(post)
+RECORD_READER(pattern)
+RECORD_READER(served)
 
 static const struct {
     void (*read)(struct slice bytes);
@@ -104,6 +110,7 @@ static const struct {
 } readers[] = {
     { read_delivery, false },      { read_change, false },        { read_mailbox_state, false }, { read_entry, false },        { read_mailbox_record, true },
     { read_folder_record, true },  { read_message_record, true }, { read_token_record, true },   { read_api_key_record, true },
+    { read_event_record, true },   { read_webhook_record, true }, { read_post_record, true },    { read_pattern_record, true }, { read_served_record, true },
 };
 
 enum { FIRST_REQUEST = 16 };
@@ -181,6 +188,8 @@ start_service(void)
     c->retention.inbox_days = c->retention.unmatched_days = c->retention.token_days = 1;
     c->retention.inbox_messages = c->retention.unmatched_messages = 20;
     c->retention.inbox_bytes = c->retention.unmatched_bytes = 1 << 20;
+    c->retention.event_days = 2;
+    c->store.heartbeat_s = 1;
     c->retention.expire_step = 10;
     c->quota.mailbox_bytes = 1 << 20;
     service.base = event_base_new();
@@ -200,6 +209,13 @@ settle(int fd)
         while (recv(fd, drain, sizeof(drain), MSG_DONTWAIT) > 0)
             ;
     }
+}
+
+/* What is only told has no number to be answered. */
+static bool
+is_told(uint8_t type)
+{
+    return type == MSG_SERVING || type == MSG_POST_READY || type == MSG_POST_DONE;
 }
 
 /* As it would come over the wire: a head, and the fields. */
@@ -237,7 +253,7 @@ run_requests(enum role role, struct slice input)
 
         read_u8(&r, &type);
         read_u16(&r, &len);
-        send_request(fds[1], type, slice_sub(r.rest, 0, len), req++);
+        send_request(fds[1], type, slice_sub(r.rest, 0, len), is_told(type) ? 0 : req++);
         r.rest = slice_sub(r.rest, len, r.rest.len);
         settle(fds[1]);
     }

@@ -55,6 +55,7 @@ struct service {
     uint64_t             held[64];
     unsigned             held_count;
     bool                 done;          /* role_done was called */
+    int                  serving;       /* listeners that were told to take mail, less those that were told not to any more */
     struct delivered     got;
 };
 
@@ -123,6 +124,19 @@ store_message(void *arg, const struct msg_head *head, struct reader *r, int *fd)
     struct service *v = arg;
     struct delivery d;
 
+    if (head->type == MSG_SERVING) {
+        uint8_t kind;
+        char    address[128];
+        bool    is;
+
+        read_u8(r, &kind);
+        read_string(r, address, sizeof(address));
+        read_bool(r, &is);
+        assert_true(read_end(r));
+        assert_true(head->req == 0 && (kind == LISTEN_SMTP || kind == LISTEN_LMTP));
+        v->serving += is ? 1 : -1;
+        return MT_OK;
+    }
     assert_int_equal(head->type, MSG_DELIVER);
     assert_int_equal(delivery_read(r, &d), MT_OK);
     keep_delivery(&v->got, &d, *fd);

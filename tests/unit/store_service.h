@@ -22,7 +22,14 @@
 #define DOMAIN "mailtest1.test"
 #define DAY_US (UINT64_C(86400) * 1000000)
 
-enum { HEARD_CHANGES = 64 };
+enum { HEARD_CHANGES = 64, HEARD_POSTS = 64 };
+
+/* A MSG_POST that was heard. */
+struct post_heard {
+    uint32_t webhook_id, attempt;
+    uint64_t event_id;
+    char     url[128], secret[64];
+};
 
 struct store_service {
     char               dir[64];
@@ -39,11 +46,29 @@ struct store_service {
     unsigned           row_count;
     struct change      changes[HEARD_CHANGES];
     unsigned           change_count;
+    struct post_heard  posts[HEARD_POSTS];
+    unsigned           post_count;
     unsigned           mailbox_count, gone_count;   /* MSG_MAILBOX and MSG_MAILBOX_GONE heard */
     struct mailbox_state mailbox;       /* the last one heard */
     bool               all_sent;
     bool               full;
 };
+
+static inline void
+service_hear_post(struct store_service *sv, struct reader *r)
+{
+    struct post_heard *p = &sv->posts[sv->post_count++ % HEARD_POSTS];
+    struct slice       event;
+
+    read_u32(r, &p->webhook_id);
+    read_u64(r, &p->event_id);
+    read_u32(r, &p->attempt);
+    read_string(r, p->url, sizeof(p->url));
+    read_string(r, p->secret, sizeof(p->secret));
+    read_bytes(r, &event, RECORD_BYTES_MAX);
+    assert_true(read_end(r));
+    assert_int_not_equal(event.len, 0);
+}
 
 static int
 service_hear(void *arg, const struct msg_head *head, struct reader *r, int *fd)
@@ -80,6 +105,9 @@ service_hear(void *arg, const struct msg_head *head, struct reader *r, int *fd)
         break;
     case MSG_FULL:
         read_bool(r, &sv->full);
+        break;
+    case MSG_POST:
+        service_hear_post(sv, r);
         break;
     default:
         fail_msg("unexpected message %s", msg_name(head->type));
@@ -172,6 +200,8 @@ service_init(struct store_service *sv)
     sv->config.retention.unmatched_bytes = 100 << 20;
     sv->config.retention.token_days = 90;
     sv->config.retention.expire_step = 200;
+    sv->config.retention.event_days = 30;
+    sv->config.store.heartbeat_s = 10;
     sv->config.quota.mailbox_bytes = UINT64_C(2) << 30;
     sv->base = event_base_new();
     assert_non_null(sv->base);

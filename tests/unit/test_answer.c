@@ -2,6 +2,7 @@
 
 #include "lib/answer.h"
 #include "lib/error.h"
+#include "lib/session_id.h"
 
 #include <jansson.h>
 
@@ -22,7 +23,8 @@ static const struct {
 } verdicts[] = {
     { "expected, nothing yet",                DEADLINE, { 0 }, { 0 }, 0, 10, VERDICT_WAITING },
     { "the last second counts",               DEADLINE, { 0 }, { 0 }, 0, 600, VERDICT_WAITING },
-    { "the deadline is over",                 DEADLINE, { 0 }, { 0 }, 0, 601, VERDICT_NOT_ARRIVED },
+    { "the deadline is over, store decides",  DEADLINE, { 0 }, { 0 }, 0, 603, VERDICT_WAITING },
+    { "the deadline is over, store did not",  DEADLINE, { 0 }, { 0 }, 0, 604, VERDICT_NOT_ARRIVED },
     { "not expected, nothing ever",           0, { 0 }, { 0 }, 0, 1000000, VERDICT_WAITING },
     { "arrived in time",                      DEADLINE, { KIND_ARRIVED }, { 2 }, 1, 10000, VERDICT_ARRIVED },
     { "arrived in the last second",           DEADLINE, { KIND_ARRIVED }, { 600 }, 1, 10000, VERDICT_ARRIVED },
@@ -31,6 +33,10 @@ static const struct {
     { "bounced",                              DEADLINE, { KIND_BOUNCED }, { 5 }, 1, 10, VERDICT_BOUNCED },
     { "bounced after an automatic reply",     DEADLINE, { KIND_AUTOREPLY, KIND_BOUNCED }, { 5, 6 }, 2, 10, VERDICT_BOUNCED },
     { "automatic reply only",                 DEADLINE, { KIND_AUTOREPLY }, { 5 }, 1, 10000, VERDICT_AUTOREPLY },
+    { "automatic reply before the deadline",  DEADLINE, { KIND_AUTOREPLY }, { 5 }, 1, 10, VERDICT_WAITING },
+    { "automatic reply, not expected",        0, { KIND_AUTOREPLY }, { 5 }, 1, 10, VERDICT_AUTOREPLY },
+    { "read receipt only",                    DEADLINE, { KIND_RECEIPT }, { 5 }, 1, 10000, VERDICT_AUTOREPLY },
+    { "a person's reply only",                DEADLINE, { KIND_REPLY }, { 5 }, 1, 10000, VERDICT_NOT_ARRIVED },
     { "a report of a delay decides nothing",  DEADLINE, { KIND_NOTICE }, { 5 }, 1, 10, VERDICT_WAITING },
     { "arrived after a bounce",               DEADLINE, { KIND_BOUNCED, KIND_ARRIVED }, { 5, 60 }, 2, 100, VERDICT_ARRIVED },
     { "the first arrival decides",            DEADLINE, { KIND_ARRIVED, KIND_ARRIVED }, { 5, 900 }, 2, 1000, VERDICT_ARRIVED },
@@ -185,7 +191,86 @@ an_arrived_token_shows_its_arrivals(void **state)
     assert_true(json_real_value(json_object_get(json_array_get(hops, 0), "delay_at_most_s")) == 0.834);
     assert_true(json_is_true(json_object_get(json_array_get(hops, 2), "skewed")));
     assert_true(json_is_null(json_object_get(json_array_get(hops, 2), "delay_s")));
+    assert_true(json_real_value(json_object_get(json_array_get(hops, 2), "skew_s")) == 3600 ||
+                json_integer_value(json_object_get(json_array_get(hops, 2), "skew_s")) == 3600);
+    assert_true(json_is_true(json_object_get(json_array_get(hops, 2), "wrong_zone")));
+    assert_true(json_is_null(json_object_get(json_array_get(hops, 1), "skew_s")));
     json_decref(j);
+}
+
+static void
+the_time_is_shared_out(void **state)
+{
+    struct fixture     *f = *state;
+    struct token_answer a = { .mailbox = slice_of("acme"), .token = f->token, .record = &f->record, .messages = { &f->message }, .now_us = RECEIVED_US };
+    char                id[SESSION_ID_CHARS + 1];
+    json_t             *j, *arrival, *shares, *slowest;
+
+    session_id_make(id, RECEIVED_US + 8000000 - 250000, 1);
+    f->message.session.id = slice_of(id);
+    f->message.received_us += 8000000;
+    f->message.committed_us += 8000000;
+    j = token_json(f, &a);
+    arrival = json_array_get(json_object_get(j, "arrivals"), 0);
+    shares = json_object_get(arrival, "time_shares");
+    assert_true(json_equal(shares, json_object_get(j, "time_shares")));
+    assert_int_equal(json_integer_value(json_object_get(shares, "forwarder")), 1);
+    assert_string_equal(text(shares, "forwarder_known_by"), "position");
+    assert_int_equal(json_integer_value(json_object_get(shares, "customer_s")), 1);
+    assert_int_equal(json_integer_value(json_object_get(shares, "customer_at_most_s")), 2);
+    assert_int_equal(json_integer_value(json_object_get(shares, "forwarding_s")), 8);
+    assert_true(json_real_value(json_object_get(shares, "receiver_s")) == 0.2504);
+    assert_true(json_real_value(json_object_get(shares, "total_s")) == 9.8344);
+    assert_true(json_real_value(json_object_get(shares, "unknown_s")) == 0.584);
+    slowest = json_object_get(arrival, "slowest_hop");
+    assert_true(json_equal(slowest, json_object_get(j, "slowest_hop")));
+    assert_int_equal(json_integer_value(json_object_get(slowest, "index")), 0);
+    assert_string_equal(text(slowest, "by"), "mx.mailtest1.test");
+    assert_int_equal(json_integer_value(json_object_get(slowest, "delay_s")), 8);
+    assert_true(json_is_true(json_object_get(slowest, "certain")));
+    json_decref(j);
+}
+
+/* A report's way is not that of a test mail. */
+static void
+a_report_has_no_shares(void **state)
+{
+    struct fixture *f = *state;
+    struct emit     w;
+    json_t         *j;
+
+    f->message.kind = KIND_BOUNCED;
+    emit_init(&w, &f->out);
+    answer_message(&w, NULL, 17, slice_of("acme"), &f->message, MINTED_US);
+    j = parse(f);
+    assert_true(json_is_null(json_object_get(j, "time_shares")));
+    json_decref(j);
+}
+
+/* What store keeps: all hops, ours first, without ids and recipients. */
+static void
+kept_hops_are_those_of_the_first_mail(void **state)
+{
+    struct fixture     *f = *state;
+    struct token_answer a = { .mailbox = slice_of("acme"), .token = f->token, .record = &f->record, .now_us = RECEIVED_US };
+    struct buf          kept;
+    json_t             *j, *hops;
+
+    buf_init(&kept, TOKEN_HOPS_BYTES);
+    hop_write(&kept, &(struct hop){ .by = slice_of("mx.mailtest1.test"), .time_unix = (int64_t)(RECEIVED_US / 1000000) });
+    buf_append_slice(&kept, f->message.parsed.hops);
+    f->record.hops = buf_slice(&kept);
+    f->record.arrivals[0].kind = KIND_BOUNCED;
+    j = token_json(f, &a);
+    assert_int_equal(json_array_size(json_object_get(json_array_get(json_object_get(j, "arrivals"), 0), "hops")), 0);
+    hops = json_object_get(json_array_get(json_object_get(j, "arrivals"), 1), "hops");
+    assert_int_equal(json_array_size(hops), 3);
+    assert_string_equal(text(json_array_get(hops, 0), "by"), "mx.mailtest1.test");
+    assert_true(json_real_value(json_object_get(json_array_get(hops, 0), "delay_at_most_s")) == 0.834);  /* our own time is exact */
+    assert_true(json_equal(hops, json_object_get(j, "hops")));
+    assert_true(json_is_null(json_object_get(j, "time_shares")));
+    json_decref(j);
+    buf_fini(&kept);
 }
 
 static void
@@ -293,12 +378,30 @@ a_summary_is_part_of_the_whole(void **state)
 
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, make_fixture, free_fixture)
 
+static void
+what_store_decided_holds(void **state)
+{
+    struct token_record t = { .deadline_unix = DEADLINE, .decided_us = 1, .verdict = VERDICT_RECEIVER_DOWN };
+
+    (void)state;
+    assert_string_equal(verdict_name(token_verdict(&t, MINTED_US)), "not-arrived-receiver-down");
+    t.arrivals[0] = (struct arrival){ .kind = KIND_ARRIVED, .received_us = MINTED_US };
+    t.kept = t.arrival_count = 1;
+    assert_int_equal(token_verdict(&t, MINTED_US), VERDICT_RECEIVER_DOWN);
+    t.verdict = VERDICT_COUNT;      /* of a version that knows more: what the arrivals say */
+    assert_int_equal(token_verdict(&t, MINTED_US), VERDICT_ARRIVED);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_has_one_verdict),
+        cmocka_unit_test(what_store_decided_holds),
         WITH_FIXTURE(an_arrived_token_shows_its_arrivals),
+        WITH_FIXTURE(the_time_is_shared_out),
+        WITH_FIXTURE(a_report_has_no_shares),
+        WITH_FIXTURE(kept_hops_are_those_of_the_first_mail),
         WITH_FIXTURE(an_arrival_outlives_its_message),
         WITH_FIXTURE(an_unknown_token_waits),
         WITH_FIXTURE(a_message_shows_its_facts),

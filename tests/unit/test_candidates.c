@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "lib/candidates.h"
+#include "finder/candidates.h"
 #include "lib/wire.h"
 
 #include <sodium.h>

@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "checker/compose.h"
-#include "lib/finder.h"
+#include "finder/finder.h"
 
 #include <sodium.h>
 

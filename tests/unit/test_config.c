@@ -53,7 +53,7 @@ static const struct {
     { "nothing near", DOMAINS "quota:\n  colour: red\n", "f.yaml:3:3: quota.colour: found an unknown setting, allowed: mailbox_bytes" },
     { "nothing near at the top", DOMAINS "colour: red\n",
       "f.yaml:2:1: colour: found an unknown setting, allowed: domains, hostname, state_dir, control_socket, listen, processes, tls, "
-      "smtp, store, retention, quota, http, log" },
+      "smtp, store, retention, quota, http, access, webhook, log" },
     { "twice", DOMAINS "hostname: a\nhostname: b\n", "f.yaml:3:1: hostname: found it a second time, allowed: once (line 2 has the first)" },
     { "section twice", DOMAINS "smtp: {errors_max: 5}\nlog: {level: info}\nsmtp: {}\n",
       "f.yaml:4:1: smtp: found it a second time, allowed: once (line 2 has the first)" },
@@ -85,6 +85,10 @@ static const struct {
     /* Numbers, booleans, levels. */
     { "a word", DOMAINS "smtp:\n  recipients_max: abc\n",
       "f.yaml:3:19: smtp.recipients_max: found \"abc\", allowed: a whole number from 1 to 1000" },
+    { "name server without a port", DOMAINS "smtp: {resolvers: [192.0.2.1]}\n",
+      "f.yaml:2:20: smtp.resolvers[0]: found \"192.0.2.1\", allowed: \"192.0.2.1:53\" or \"[2001:db8::1]:53\" (ports 1 to 65535)" },
+    { "name server by a socket file", DOMAINS "smtp: {resolvers: [\"unix:/run/dns\"]}\n",
+      "f.yaml:2:20: smtp.resolvers[0]: found \"unix:/run/dns\", allowed: \"192.0.2.1:53\" or \"[2001:db8::1]:53\" (ports 1 to 65535)" },
     { "too small", DOMAINS "smtp: {recipients_max: 0}\n",
       "f.yaml:2:24: smtp.recipients_max: found \"0\", allowed: a whole number from 1 to 1000" },
     { "too large", DOMAINS "smtp: {recipients_max: 1001}\n",
@@ -207,7 +211,7 @@ given_settings_are_taken(void **state)
                              "  http: []\n"
                              "processes: {smtpd: 3, user: \"\", drain_ms: 0}\n"
                              "tls: {self_signed: true, certificate: /c, key: /k}\n"
-                             "smtp: {recipients_max: 1000, refuse_bare_newline: true}\n"
+                             "smtp: {recipients_max: 1000, refuse_bare_newline: true, resolvers: [\"192.0.2.1:53\", \"[::1]:53\"]}\n"
                              "store: {map_bytes: 1048576}\n"
                              "log: {level: debug}\n");
 
@@ -227,6 +231,8 @@ given_settings_are_taken(void **state)
     assert_string_equal(c->tls.key, "/k");
     assert_int_equal(c->smtp.recipients_max, 1000);
     assert_true(c->smtp.refuse_bare_newline);
+    assert_int_equal(c->smtp.resolvers.count, 2);
+    assert_string_equal(c->smtp.resolvers.items[1], "[::1]:53");
     assert_int_equal(c->store.map_bytes, 1048576);
     assert_int_equal(c->log.level, LOG_LEVEL_DEBUG);
     config_free(c);
@@ -348,6 +354,14 @@ reference_shows_the_defaults(void **state)
     assert_memory_equal(&reference->retention, &c->retention, sizeof(c->retention));
     assert_memory_equal(&reference->quota, &c->quota, sizeof(c->quota));
     assert_memory_equal(&reference->http, &c->http, sizeof(c->http));
+    assert_int_equal(reference->access.sessions_max, c->access.sessions_max);
+    assert_int_equal(reference->access.login_timeout_ms, c->access.login_timeout_ms);
+    assert_int_equal(reference->access.idle_timeout_ms, c->access.idle_timeout_ms);
+    assert_int_equal(reference->access.stalled_timeout_ms, c->access.stalled_timeout_ms);
+    assert_int_equal(reference->webhook.posts_max, c->webhook.posts_max);
+    assert_int_equal(reference->webhook.timeout_ms, c->webhook.timeout_ms);
+    assert_int_equal(reference->webhook.allow_private, c->webhook.allow_private);
+    assert_string_equal(reference->webhook.ca_file, c->webhook.ca_file);
     assert_memory_equal(&reference->log, &c->log, sizeof(c->log));
     assert_int_equal(reference->processes.smtpd, c->processes.smtpd);
     assert_int_equal(reference->processes.imapd, c->processes.imapd);

@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+#include "lib/buf.h"
 #include "lib/content_type.h"
 
 static const struct {
@@ -52,6 +53,16 @@ static const struct {
     { "too long",              "multipart/mixed; boundary=012345678901234567890123456789012", NULL },
     { "none",                  "multipart/mixed",                                   NULL           },
     { "garbage",               ";;=;==;\";(;\\",                                    NULL           },
+    { "continued",             "multipart/mixed; boundary*0=ab; boundary*1=\"c d\"",  "abc d"        },
+    { "continued, out of order", "x/y; boundary*1=c; boundary*2=d; boundary*0=ab",    "abcd"         },
+    { "a piece is missing",    "x/y; boundary*0=ab; boundary*2=c",                  "ab"           },
+    { "the first is missing",  "x/y; boundary*1=ab",                                NULL           },
+    { "encoded",               "x/y; boundary*=utf-8'en'a%62%2Z%6",                 "ab%2Z%6"      },
+    { "encoded, no charset",   "x/y; boundary*=''a%62",                             "ab"           },
+    { "encoded and continued", "x/y; BOUNDARY*0*=utf-8''a%62; boundary*1=%63'; boundary*2*='%64", "ab%63''d" },
+    { "plain beats pieces",    "x/y; boundary*0=a; boundary=b",                     "b"            },
+    { "of another name",       "x/y; bound*0=a",                                    NULL           },
+    { "number too large",      "x/y; boundary*99999999999999999999=a",              NULL           },
 };
 
 static void
@@ -65,6 +76,26 @@ parameter_is_found_and_unquoted(void **state)
         if (ok != (parameters[i].boundary != NULL) || (ok && strcmp(out, parameters[i].boundary) != 0))
             fail_msg("%s: got %s", parameters[i].label, ok ? out : "nothing");
     }
+}
+
+static void
+add_joined(void *arg, bool begins, struct slice octets)
+{
+    if (begins)
+        buf_append_byte(arg, '|');
+    buf_append_slice(arg, octets);
+}
+
+static void
+each_parameter_in_pieces_is_told_once(void **state)
+{
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 100);
+    content_type_joined(slice_of("a/b; name*0=x; c=d; filename*=''y%7A; name*1=z; name*0=again; e*3=lost"), add_joined, &b);
+    assert_slice("joined", buf_slice(&b), "|xz|yz");
+    buf_fini(&b);
 }
 
 static void
@@ -97,6 +128,7 @@ main(void)
         cmocka_unit_test(name_is_read_in_lower_case),
         cmocka_unit_test(parameter_is_found_and_unquoted),
         cmocka_unit_test(parameter_with_a_nul_is_none),
+        cmocka_unit_test(each_parameter_in_pieces_is_told_once),
         cmocka_unit_test(encoding_is_known_by_its_name),
     };
 

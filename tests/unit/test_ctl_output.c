@@ -112,25 +112,6 @@ fields_that_are_absent_are_left_out(void **state)
 }
 
 static void
-hops_stand_oldest_first_with_their_delays(void **state)
-{
-    char   *text = NULL;
-    size_t  size;
-    FILE   *f = open_memstream(&text, &size);
-    json_t *hops = parse("[{\"by\":\"new\",\"time\":\"2026-11-21T03:30:02Z\",\"delay_s\":1.5,\"skewed\":false,\"with\":\"ESMTP\",\"tls\":null,\"from\":\"old\"},"
-                         "{\"by\":\"old\",\"time\":null,\"delay_s\":null,\"delay_at_most_s\":2,\"skewed\":true,\"with\":null,\"tls\":null,\"from\":\"me\"}]");
-
-    (void)state;
-    output_hops(f, hops);
-    fclose(f);
-    assert_string_equal(text, "\nHOP BY  TIME                 DELAY                            WITH   TLS  FROM\n"
-                              "old     -                    at most 2.000 s, clock is wrong  -      -    me\n"
-                              "new     2026-11-21 03:30:02  +1.500 s                         ESMTP  -    old\n");
-    json_decref(hops);
-    free(text);
-}
-
-static void
 json_is_one_line_with_short_numbers(void **state)
 {
     char   *text = NULL;
@@ -153,7 +134,6 @@ main(void)
         cmocka_unit_test(values_are_told_by_their_format),
         cmocka_unit_test(lists_are_aligned_with_numbers_to_the_right),
         cmocka_unit_test(fields_that_are_absent_are_left_out),
-        cmocka_unit_test(hops_stand_oldest_first_with_their_delays),
         cmocka_unit_test(json_is_one_line_with_short_numbers),
     };
 

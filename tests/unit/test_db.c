@@ -119,16 +119,15 @@ a_new_database_can_be_read_by_others(void **state)
 }
 
 static void
-a_newer_schema_is_refused(void **state)
+refuse_schema(struct folder *f, uint32_t schema)
 {
-    struct folder *f = *state;
-    unsigned char  newer[4];
+    unsigned char  other[4];
     struct db     *db;
     MDB_txn       *txn;
     MDB_val        k = { strlen(DB_META_SCHEMA), (void *)(uintptr_t)DB_META_SCHEMA };
-    MDB_val        v = { 4, newer };
+    MDB_val        v = { 4, other };
 
-    put_u32(newer, DB_SCHEMA_VERSION + 1);
+    put_u32(other, schema);
     assert_rc("make", db_open(&f->options, &db), MT_OK);
     assert_int_equal(mdb_txn_begin(db_env(db), NULL, 0, &txn), 0);
     assert_int_equal(mdb_put(txn, db_table(db, TABLE_META), &k, &v, 0), 0);
@@ -137,6 +136,28 @@ a_newer_schema_is_refused(void **state)
     assert_rc("writing", db_open(&f->options, &db), MT_EVERSION);
     f->options.read_only = true;
     assert_rc("reading", db_open(&f->options, &db), MT_EVERSION);
+}
+
+static void
+a_newer_schema_is_refused(void **state)
+{
+    refuse_schema(*state, DB_SCHEMA_VERSION + 1);
+}
+
+/* It had fewer tables, so a reader must look at its number before it looks for them. */
+static void
+an_older_schema_is_refused(void **state)
+{
+    struct folder *f = *state;
+    struct db     *db;
+    MDB_txn       *txn;
+
+    assert_rc("make", db_open(&f->options, &db), MT_OK);
+    assert_int_equal(mdb_txn_begin(db_env(db), NULL, 0, &txn), 0);
+    assert_int_equal(mdb_drop(txn, db_table(db, TABLE_EVENT), 1), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    db_close(db);
+    refuse_schema(f, DB_SCHEMA_VERSION - 1);
 }
 
 static void
@@ -399,6 +420,7 @@ main(void)
         cmocka_unit_test(a_body_is_cut_into_chunks_without_gaps),
         cmocka_unit_test_setup_teardown(a_new_database_can_be_read_by_others, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(an_older_schema_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_is_no_database_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_short_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_damaged_list_of_tables_is_refused, make_folder, remove_folder),

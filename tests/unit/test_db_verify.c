@@ -54,6 +54,10 @@ fill(struct store_service *sv)
     service_connect(sv, ROLE_SMTPD);
     assert_rc("three copies", service_hand_over(sv, &m, NULL), MT_OK);
     service_connect(sv, ROLE_CTL);
+    assert_rc("webhook", service_call(sv, MSG_WEBHOOK_ADD, "sus", "acme", 0, "https://hooks.example.net/"), MT_OK);
+    t = service_mint(sv, "acme");
+    assert_rc("an event with a post", service_deliver(sv, "acme", &t, slice_make(big, 100), NULL), MT_OK);
+    assert_rc("a deadline", service_call(sv, MSG_MINT, "sU", "acme", store_now_us(&sv->store) / 1000000 + 1000), MT_OK);
     assert_rc("delete a message", service_call(sv, MSG_MESSAGE_DELETE, "U", UINT64_C(7)), MT_OK);
     assert_rc("delete a mailbox", service_call(sv, MSG_MAILBOX_DELETE, "s", "gone"), MT_OK);
     free(big);
@@ -96,8 +100,10 @@ a_store_that_was_used_has_no_problems(void **state)
         fail_msg("%s", f.all);
     assert_int_equal(counts.problems, 0);
     assert_int_equal(counts.mailboxes, 4);
-    assert_in_range(counts.messages, 62, 63);       /* the deleted mailbox's one goes bit by bit */
-    assert_int_equal(counts.tokens, 60);
+    assert_in_range(counts.messages, 63, 64);       /* the deleted mailbox's one goes bit by bit */
+    assert_int_equal(counts.tokens, 62);
+    assert_int_equal(counts.webhooks, 1);
+    assert_true(counts.events > 40);
     assert_int_equal(counts.api_keys, 1);
     assert_int_equal(counts.lost_pages, 0);
     assert_true(counts.bytes > 900000);
@@ -253,6 +259,128 @@ edit_api_key(struct tx *tx)
     tx_put(tx, TABLE_API_KEY, db_key_u32(key, 77), slice_of("nothing like a record"), 0);
 }
 
+/* The first key of a table, and its value. */
+static struct slice
+first_row(struct tx *tx, enum table table, unsigned char key[DB_KEY_MAX], struct slice *value)
+{
+    MDB_cursor *c = tx_cursor(tx, table);
+    MDB_val     k, v;
+    size_t      len;
+
+    assert_int_equal(mdb_cursor_get(c, &k, &v, MDB_FIRST), 0);
+    len = k.mv_size;
+    memcpy(key, k.mv_data, len);
+    *value = slice_make(v.mv_data, v.mv_size);
+    mdb_cursor_close(c);
+    return slice_make(key, len);
+}
+
+static void
+drop_first(struct tx *tx, enum table table)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+
+    drop(tx, table, first_row(tx, table, key, &value));
+}
+
+static void
+spoil_first(struct tx *tx, enum table table)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value, at = first_row(tx, table, key, &value);
+
+    tx_put(tx, table, at, slice_of("nothing like a record"), 0);
+}
+
+static void
+edit_deadline(struct tx *tx)
+{
+    drop_first(tx, TABLE_DEADLINE);
+}
+
+static void
+edit_deadline_of_nothing(struct tx *tx)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct token  t;
+
+    memset(t.raw, 7, sizeof(t.raw));
+    tx_put(tx, TABLE_DEADLINE, db_key_deadline(key, 1, &t), slice_make("", 0), 0);
+}
+
+static void
+edit_served(struct tx *tx)
+{
+    spoil_first(tx, TABLE_SERVED);
+}
+
+static void
+edit_pattern(struct tx *tx)
+{
+    spoil_first(tx, TABLE_PATTERN);
+}
+
+static void
+edit_pattern_of_nothing(struct tx *tx)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct buf   *b = tx_scratch(tx);
+
+    pattern_record_write(b, &(struct pattern_record){ 0 });
+    tx_put(tx, TABLE_PATTERN, db_key_u32(key, 4711), buf_slice(b), 0);
+}
+
+static void
+edit_event(struct tx *tx)
+{
+    spoil_first(tx, TABLE_EVENT);
+}
+
+static void
+edit_event_missing(struct tx *tx)
+{
+    MDB_cursor *c = tx_cursor(tx, TABLE_EVENT);
+    MDB_val     k, v;
+
+    assert_int_equal(mdb_cursor_get(c, &k, &v, MDB_LAST), 0);       /* the one with a post */
+    assert_int_equal(mdb_cursor_del(c, 0), 0);
+    mdb_cursor_close(c);
+}
+
+static void
+edit_next_event(struct tx *tx)
+{
+    unsigned char one[8];
+
+    put_u64(one, 1);
+    tx_put(tx, TABLE_META, slice_of(DB_META_NEXT_EVENT), slice_make(one, sizeof(one)), 0);
+}
+
+static void
+edit_webhook(struct tx *tx)
+{
+    spoil_first(tx, TABLE_WEBHOOK);
+}
+
+static void
+edit_webhook_missing(struct tx *tx)
+{
+    drop_first(tx, TABLE_WEBHOOK);
+}
+
+static void
+edit_post(struct tx *tx)
+{
+    drop_first(tx, TABLE_POST);
+}
+
+static void
+edit_post_due(struct tx *tx)
+{
+    drop_first(tx, TABLE_POST_DUE);
+}
+
 static const struct {
     const char *label;
     void      (*edit)(struct tx *tx);
@@ -273,6 +401,18 @@ static const struct {
     { "a name of nothing", edit_name_of_nothing, "name \"ghost\": there is no such mailbox" },
     { "a token's record", edit_token, "its record: damaged data" },
     { "an API key's record", edit_api_key, "API key 77: its record: damaged data" },
+    { "a deadline is missing", edit_deadline, "it would never get its verdict" },
+    { "a deadline of nothing", edit_deadline_of_nothing, "deadline: there is no such token" },
+    { "the log of service", edit_served, "served: a span from" },
+    { "a pattern", edit_pattern, "pattern of mailbox 3: its record: damaged data" },
+    { "a pattern of nothing", edit_pattern_of_nothing, "pattern: there is no mailbox 4711" },
+    { "an event's record", edit_event, "event 1: its record: damaged data" },
+    { "an event is missing", edit_event_missing, "post to webhook 1: there is no event" },
+    { "an event id that will be given again", edit_next_event, "the next id would be 1" },
+    { "a webhook's record", edit_webhook, "webhook 1: its record: damaged data" },
+    { "a webhook is missing", edit_webhook_missing, "there is no webhook 1" },
+    { "a post is missing", edit_post, "post-due: no post of event" },
+    { "a post is never due", edit_post_due, "it would never be sent" },
 };
 
 static void

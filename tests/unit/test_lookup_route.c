@@ -26,6 +26,8 @@ static const struct {
     { "raw",                      METHOD_GET,    "/v1/messages/" ID "/raw",  "", MT_OK, ROUTE_MESSAGE_RAW, ID, NULL },
     { "delete",                   METHOD_DELETE, "/v1/messages/" ID,         "", MT_OK, ROUTE_MESSAGE_DELETE, ID, NULL },
     { "arrivals",                 METHOD_GET,    "/v1/arrivals",             "", MT_OK, ROUTE_ARRIVALS, NULL, NULL },
+    { "events",                   METHOD_GET,    "/v1/events",               "kinds=missed&format=json", MT_OK, ROUTE_EVENTS, NULL, NULL },
+    { "mailbox",                  METHOD_GET,    "/v1/mailboxes/acme",       "", MT_OK, ROUTE_MAILBOX_SHOW, "acme", NULL },
 
     { "empty path",               METHOD_GET,    "",                         "", MT_ENOTFOUND, 0, NULL, NULL },
     { "star",                     METHOD_OTHER,  "*",                        "", MT_ENOTFOUND, 0, NULL, NULL },
@@ -34,7 +36,7 @@ static const struct {
     { "two slashes",              METHOD_GET,    "//metrics",                "", MT_ENOTFOUND, 0, NULL, NULL },
     { "other case",               METHOD_GET,    "/Metrics",                 "", MT_ENOTFOUND, 0, NULL, NULL },
     { "empty parameter",          METHOD_GET,    "/v1/mailboxes//messages",  "", MT_ENOTFOUND, 0, NULL, NULL },
-    { "too short",                METHOD_GET,    "/v1/mailboxes/acme",       "", MT_ENOTFOUND, 0, NULL, NULL },
+    { "too short",                METHOD_GET,    "/v1/mailboxes",            "", MT_ENOTFOUND, 0, NULL, NULL },
     { "too long",                 METHOD_GET,    "/v1/messages/1/raw/x",     "", MT_ENOTFOUND, 0, NULL, NULL },
     { "dots lead nowhere",        METHOD_GET,    "/v1/../metrics",           "", MT_ENOTFOUND, 0, NULL, NULL },
 
@@ -87,6 +89,8 @@ the_query_is_read_by_name(void **state)
     assert_string_equal(m.query[1].text, "2");
     assert_rc("without value", route_find(METHOD_GET, slice_of("/v1/mailboxes/a/tokens/b"), slice_of("wait"), &m), MT_OK);
     assert_true(m.query[0].given && m.query[0].text[0] == '\0' && !m.query[1].given);
+    assert_rc("unknown", route_find(METHOD_GET, slice_of("/v1/events"), slice_of("kind=x"), &m), MT_ESYNTAX);
+    assert_string_equal(m.fault, "the query has a parameter that this path does not take; it takes: mailbox, after, kinds, format, limit, cursor");
 }
 
 static void

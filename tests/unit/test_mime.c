@@ -92,7 +92,7 @@ on_part_end(void *arg, const struct mime_part *p)
     buf_printf(&s->text, "-%u[%u,%u,%u]%u ", p->index, (unsigned)p->header_at, (unsigned)p->body_at, (unsigned)p->end_at, p->lines);
 }
 
-static const struct mime_events events = { on_part_begin, on_field, on_header_end, on_body, on_part_end };
+static const struct mime_events events = { on_part_begin, on_field, on_header_end, on_body, on_part_end, NULL };
 
 /* A multipart's header, and what is told of it. */
 #define MIXED       "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -282,7 +282,7 @@ count_end(void *arg, const struct mime_part *p)
     t->ended++;
 }
 
-static const struct mime_events counters = { count_begin, count_field, count_header_end, count_body, count_end };
+static const struct mime_events counters = { count_begin, count_field, count_header_end, count_body, count_end, NULL };
 
 static void
 what_is_too_deep_is_not_opened_but_still_told(void **state)

@@ -1,6 +1,9 @@
 #include "tests/unit/unit.h"
 
+#include "lib/pattern.h"
 #include "lib/record.h"
+#include "lib/served.h"
+#include "lib/webhook.h"
 
 #include <stdlib.h>
 
@@ -95,6 +98,8 @@ write_message(struct buf *b)
         .parsed = { .subject = slice_of("subject"), .date_unix = -1, .traits = TRAIT_DELIVERY_REPORT, .received_count = 3, .candidate_count = 2 },
     };
 
+    m.lost = PLACE_MESSAGE_ID;
+    m.changes = slice_of("It came by 2 hops; it was 3.\n");
     m.tokens[0] = (struct candidate){ token_of(1), PLACE_SUBJECT };
     m.tokens[1] = (struct candidate){ token_of(2), PLACE_TEXT };
     m.parsed.candidates = m.tokens;
@@ -123,6 +128,8 @@ read_message(struct slice bytes)
         assert_slice("recipient", m->recipient, "acme@mailtest1.test");
         assert_int_equal(message_size(m), 28 + 2048);
         assert_int_equal(m->parsed.date_unix, -1);
+        assert_int_equal(m->lost, PLACE_MESSAGE_ID);
+        assert_slice("changes", m->changes, "It came by 2 hops; it was 3.\n");
         assert_int_equal(m->parsed.candidate_count, 2);
         assert_ptr_equal(m->parsed.candidates, m->tokens);
         assert_memory_equal(&m->tokens[1].token, &second, sizeof(struct token));
@@ -135,10 +142,11 @@ read_message(struct slice bytes)
 static void
 write_token(struct buf *b)
 {
-    struct token_record t = { .mailbox_id = 7, .minted_us = 1, .deadline_unix = 2, .arrival_count = 40, .kept = TOKEN_ARRIVALS_MAX };
+    struct token_record t = { .mailbox_id = 7, .minted_us = 1, .deadline_unix = 2, .arrival_count = 40, .verdict = 3, .decided_us = 4, .amended_us = 5,
+                              .refused_us = 6, .hops = slice_of("hops"), .kept = TOKEN_ARRIVALS_MAX };
 
     for (unsigned i = 0; i < TOKEN_ARRIVALS_MAX; i++)
-        t.arrivals[i] = (struct arrival){ .message_id = i + 1, .received_us = 100 + i, .kind = KIND_ARRIVED, .client = "2001:db8::1" };
+        t.arrivals[i] = (struct arrival){ .message_id = i + 1, .received_us = 100 + i, .kind = KIND_ARRIVED, .lost = PLACE_TEXT, .client = "2001:db8::1" };
     token_record_write(b, &t);
 }
 
@@ -153,6 +161,12 @@ read_token(struct slice bytes)
     assert_int_equal(t.deadline_unix, 2);
     assert_int_equal(t.arrival_count, 40);
     assert_int_equal(t.kept, TOKEN_ARRIVALS_MAX);
+    assert_int_equal(t.verdict, 3);
+    assert_int_equal(t.decided_us, 4);
+    assert_int_equal(t.amended_us, 5);
+    assert_int_equal(t.refused_us, 6);
+    assert_slice("hops", t.hops, "hops");
+    assert_int_equal(t.arrivals[3].lost, PLACE_TEXT);
     assert_int_equal(t.arrivals[TOKEN_ARRIVALS_MAX - 1].message_id, TOKEN_ARRIVALS_MAX);
     assert_string_equal(t.arrivals[0].client, "2001:db8::1");
     return rc;
@@ -182,13 +196,150 @@ read_api_key(struct slice bytes)
     return rc;
 }
 
+static void
+write_event(struct buf *b)
+{
+    event_record_write(b, &(struct event_record){ .kind = EVENT_BOUNCED, .at_us = 1, .mailbox_id = 7, .mailbox = slice_of("acme"), .message_id = 3,
+                                                  .has_token = true, .token = token_of(4), .verdict = 5, .detail = slice_of("It bounced.") });
+}
+
+static int
+read_event(struct slice bytes)
+{
+    const struct token  token = token_of(4);
+    struct event_record e;
+    int                 rc = event_record_read(bytes, &e);
+
+    if (rc != MT_OK)
+        return rc;
+    assert_int_equal(e.kind, EVENT_BOUNCED);
+    assert_int_equal(e.at_us, 1);
+    assert_int_equal(e.mailbox_id, 7);
+    assert_slice("mailbox", e.mailbox, "acme");
+    assert_int_equal(e.message_id, 3);
+    assert_true(e.has_token && token_equal(&e.token, &token));
+    assert_int_equal(e.verdict, 5);
+    assert_slice("detail", e.detail, "It bounced.");
+    return rc;
+}
+
+static void
+write_webhook(struct buf *b)
+{
+    webhook_record_write(b, &(struct webhook_record){ .mailbox_id = 7, .kinds = 8, .created_unix = 9, .url = slice_of("https://a.example/"),
+                                                      .secret = "secret" });
+}
+
+static int
+read_webhook(struct slice bytes)
+{
+    struct webhook_record w;
+    int                   rc = webhook_record_read(bytes, &w);
+
+    if (rc != MT_OK)
+        return rc;
+    assert_int_equal(w.mailbox_id, 7);
+    assert_int_equal(w.kinds, 8);
+    assert_int_equal(w.created_unix, 9);
+    assert_slice("url", w.url, "https://a.example/");
+    assert_string_equal(w.secret, "secret");
+    return rc;
+}
+
+static void
+write_post(struct buf *b)
+{
+    post_record_write(b, &(struct post_record){ .first_us = 1, .due_us = 2, .attempts = 3, .http_status = 503, .error = slice_of("HTTP 503") });
+}
+
+static int
+read_post(struct slice bytes)
+{
+    struct post_record p;
+    int                rc = post_record_read(bytes, &p);
+
+    if (rc != MT_OK)
+        return rc;
+    assert_int_equal(p.first_us, 1);
+    assert_int_equal(p.due_us, 2);
+    assert_int_equal(p.attempts, 3);
+    assert_int_equal(p.http_status, 503);
+    assert_slice("error", p.error, "HTTP 503");
+    return rc;
+}
+
+static void
+write_pattern(struct buf *b)
+{
+    struct pattern_record p = { .arrivals = 1, .last_us = 2, .usual_gap_us = 3, .silent = true, .confirmation_id = 4, .confirmation_us = 5, .refusal_us = 6,
+                                .refusal_status = slice_of("5.7.520"), .refusal_diagnostic = slice_of("no"), .found_in = 7, .received_count = 8,
+                                .tls = true, .way = slice_of("redirect"), .claims = slice_of("spf=pass"), .recent_count = PATTERN_RECENT };
+
+    p.recent[PATTERN_RECENT - 1] = 9;
+    pattern_record_write(b, &p);
+}
+
+static int
+read_pattern(struct slice bytes)
+{
+    struct pattern_record p;
+    int                   rc = pattern_record_read(bytes, &p);
+
+    if (rc != MT_OK)
+        return rc;
+    assert_int_equal(p.arrivals, 1);
+    assert_int_equal(p.usual_gap_us, 3);
+    assert_true(p.silent && p.tls);
+    assert_int_equal(p.confirmation_id, 4);
+    assert_int_equal(p.refusal_us, 6);
+    assert_slice("status", p.refusal_status, "5.7.520");
+    assert_slice("way", p.way, "redirect");
+    assert_slice("claims", p.claims, "spf=pass");
+    assert_int_equal(p.recent_count, PATTERN_RECENT);
+    assert_int_equal(p.recent[PATTERN_RECENT - 1], 9);
+    return rc;
+}
+
+static void
+write_served(struct buf *b)
+{
+    struct buf listeners;
+
+    buf_init(&listeners, 1000);
+    served_listener_write(&listeners, &(struct served_listener){ LISTEN_LMTP, slice_of("unix:/run/x") });
+    served_record_write(b, &(struct served_record){ .state = SERVED_FULL, .until_us = 5, .listeners = buf_slice(&listeners) });
+    buf_fini(&listeners);
+}
+
+static int
+read_served(struct slice bytes)
+{
+    struct served_listener l;
+    struct served_record   s;
+    struct reader          r;
+    int                    rc = served_record_read(bytes, &s);
+
+    if (rc != MT_OK)
+        return rc;
+    assert_int_equal(s.state, SERVED_FULL);
+    assert_int_equal(s.until_us, 5);
+    reader_init(&r, s.listeners);
+    assert_true(served_listener_next(&r, &l));
+    assert_int_equal(l.kind, LISTEN_LMTP);
+    assert_slice("address", l.address, "unix:/run/x");
+    assert_false(served_listener_next(&r, &l));
+    return rc;
+}
+
 static const struct {
     const char *label;
     void      (*write)(struct buf *b);
     int       (*read)(struct slice bytes);
 } records[] = {
     { "mailbox", write_mailbox, read_mailbox }, { "folder", write_folder, read_folder },    { "message", write_message, read_message },
-    { "token", write_token, read_token },       { "api key", write_api_key, read_api_key },
+    { "token", write_token, read_token },       { "api key", write_api_key, read_api_key }, { "event", write_event, read_event },
+    { "webhook", write_webhook, read_webhook }, { "post", write_post, read_post },          { "pattern", write_pattern, read_pattern },
+    { "served", write_served, read_served },
 };
 
 /* ---- What must hold for each ---- */
@@ -270,7 +421,7 @@ a_newer_version_is_told_apart_from_damage(void **state)
 static void
 a_field_out_of_range_is_damage(void **state)
 {
-    enum { FOLDER_NAME_LEN = 1 + 4 + 4, MESSAGE_KIND = 1 + 3 * 4 + 8 + 1 + 4 * 8, TOKEN_KEPT = 1 + 4 + 8 + 8 + 4 + 3 };
+    enum { FOLDER_NAME_LEN = 1 + 4 + 4, MESSAGE_KIND = 1 + 3 * 4 + 8 + 1 + 4 * 8, TOKEN_KEPT = 1 + 4 + 8 + 8 + 1 + 3 * 8 + 4 + 4 + 4 + 3 };
 
     (void)state;
     assert_rc("length over the end", read_with(1, FOLDER_NAME_LEN, 0xff), MT_EDAMAGED);

@@ -417,8 +417,11 @@ nobody_is_accepted_while_draining_and_an_idle_process_ends_at_once(void **state)
 {
     struct service *v = *state;
 
+    assert_int_equal(v->serving, 2);
     smtpd_hooks.drain(&v->role, 60000);
     assert_true(v->done);
+    service_run(v);
+    assert_int_equal(v->serving, 0);
 }
 
 int

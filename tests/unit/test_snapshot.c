@@ -181,6 +181,8 @@ a_restored_store_gives_out_nothing_twice(void **state)
 {
     struct store_service *sv = *state;
     struct folder_record  before, after;
+    struct event_record   e;
+    struct token          t;
     struct db_view        v;
     char                  dir[96], from[128], to[160], mark[160];
     uint64_t              bytes, id;
@@ -209,10 +211,15 @@ a_restored_store_gives_out_nothing_twice(void **state)
     db_view_end(&v);
     assert_rc("deliver", service_deliver(sv, "abuse", NULL, slice_of("body"), &id), MT_OK);
     assert_int_equal(id, UINT64_C(1) << 32);
+    t = service_mint(sv, "abuse");
+    assert_rc("deliver with a token", service_deliver(sv, "abuse", &t, slice_of("body"), NULL), MT_OK);
+    assert_int_equal(store_view(&sv->store, &v), MT_OK);
+    assert_rc("an event id that was never used", db_event(&v, UINT64_C(1) << 32, &e), MT_OK);
+    db_view_end(&v);
     service_stop(sv);
     assert_rc("start", service_start(sv), MT_OK);
     assert_rc("deliver", service_deliver(sv, "abuse", NULL, slice_of("body"), &id), MT_OK);
-    assert_int_equal(id, (UINT64_C(1) << 32) + 1);
+    assert_int_equal(id, (UINT64_C(1) << 32) + 2);
 }
 
 int

@@ -121,13 +121,31 @@ booleans_are_zero_or_one(void **state)
     assert_false(read_ok(&r));
 }
 
+static void
+times_end_with_the_year_9999(void **state)
+{
+    char          bytes[16];
+    struct reader r;
+    uint64_t      us;
+
+    (void)state;
+    put_u64(bytes, TIME_US_MAX);
+    put_u64(bytes + 8, TIME_US_MAX + 1);
+    reader_init(&r, slice_make(bytes, sizeof(bytes)));
+    read_time_us(&r, &us);
+    assert_true(read_ok(&r) && us == TIME_US_MAX);
+    read_time_us(&r, &us);
+    assert_false(read_ok(&r));
+    assert_true(us == 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_read_back),      cmocka_unit_test(integers_sort_as_bytes),
         cmocka_unit_test(every_fault_is_kept_and_gives_zero), cmocka_unit_test(counts_are_bounded_by_what_is_left),
-        cmocka_unit_test(booleans_are_zero_or_one),
+        cmocka_unit_test(booleans_are_zero_or_one),           cmocka_unit_test(times_end_with_the_year_9999),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

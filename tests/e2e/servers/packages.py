@@ -14,7 +14,7 @@ class PackageError(Exception):
 
 def unpack(package: str, into: Path) -> None:
     """Unpacks a package and the libraries that it needs and this machine lacks. Downloads at the first call only."""
-    into.mkdir(parents=True)
+    into.mkdir(parents=True, exist_ok=True)
     for deb in _fetch(package):
         subprocess.run(["dpkg-deb", "--extract", deb, into], check=True)
     # Some programs come with the setuid bit. Here they need no rights but those of who starts them.

@@ -1,0 +1,410 @@
+#include "imapd/connection.h"
+
+#include "imapd/imapd.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SAID_BYTES_MAX = 1024 };
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+/* ---- What protocols say ---------------------------------------------------------------------------------------------- */
+
+void
+connection_say(struct connection *c, const char *line)
+{
+    buf_append_string(&c->out, line);
+    buf_append_string(&c->out, "\r\n");
+}
+
+void
+connection_sayf(struct connection *c, const char *format, ...)
+{
+    char    line[SAID_BYTES_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    connection_say(c, line);
+}
+
+void
+connection_begin_tls(struct connection *c)
+{
+    c->starts_tls = true;
+}
+
+void
+connection_produce(struct connection *c)
+{
+    c->producing = true;
+}
+
+void
+connection_end(struct connection *c)
+{
+    c->ending = true;
+    c->producing = false;
+}
+
+void
+connection_break(struct connection *c)
+{
+    c->broken = true;
+}
+
+void
+connection_limit(struct connection *c, enum deadline_kind kind)
+{
+    deadline_start(&c->imapd->deadlines, &c->deadline, kind);
+}
+
+void
+connection_pause(struct connection *c)
+{
+    c->waiting = true;
+    connection_limit(c, DEADLINE_PAUSE);
+}
+
+bool
+connection_is_secure(const struct connection *c)
+{
+    return c->stream.ssl != NULL && c->stream.established;
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------------------- */
+
+static bool
+may_step(const struct connection *c)
+{
+    return !c->waiting && !c->producing && !c->ending && !c->broken && !c->starts_tls && c->out.len < CONNECTION_OUT_ENOUGH;
+}
+
+static bool
+may_read(const struct connection *c)
+{
+    return c->lingering || (c->starts_tls && c->stream.ssl != NULL) || (may_step(c) && c->in.len < CONNECTION_IN_BYTES_MAX);
+}
+
+static void
+choose_reading(struct connection *c)
+{
+    bool wanted = may_read(c);
+
+    if (wanted && !c->reading)
+        event_add(&c->ev_read, NULL);
+    if (!wanted && c->reading)
+        event_del(&c->ev_read);
+    c->reading = wanted;
+}
+
+static void
+take_steps(struct connection *c)
+{
+    struct slice in = buf_slice(&c->in);
+
+    while (may_step(c) && c->protocol->step(c, &in))
+        ;
+    /* What was sent behind STLS came in plain and is thrown away (RFC 2595 section 2.2). */
+    if (in.len == 0 || c->starts_tls || c->ending || c->broken)
+        buf_wipe(&c->in);
+    else
+        buf_consume(&c->in, c->in.len - in.len);
+}
+
+static void
+read_some(struct connection *c)
+{
+    size_t room = CONNECTION_IN_BYTES_MAX - c->in.len;
+    size_t got = 0;
+    int    rc = stream_read(&c->stream, c->imapd->scratch, room < IMAPD_READ_BYTES ? room : IMAPD_READ_BYTES, &got);
+
+    if (rc == MT_OK && buf_append_slice(&c->in, slice_make(c->imapd->scratch, got)) != MT_OK)
+        c->broken = true;
+    sodium_memzero(c->imapd->scratch, got);     /* it may have been a password */
+    if (rc != MT_OK && rc != MT_EAGAIN)
+        c->broken = true;
+}
+
+/* Throws away what still comes; the client's end ends the connection. */
+static void
+linger(struct connection *c)
+{
+    size_t got;
+    int    rc = c->stream.ssl != NULL && !c->stream.established ? MT_EIO
+                                                               : stream_read(&c->stream, c->imapd->scratch, IMAPD_READ_BYTES, &got);
+
+    if (rc != MT_OK && rc != MT_EAGAIN)
+        c->broken = true;
+}
+
+static void
+greet(struct connection *c)
+{
+    c->greeted = true;
+    connection_limit(c, DEADLINE_LOGIN);
+    c->protocol->greet(c);
+}
+
+static void
+handshake(struct connection *c)
+{
+    bool wants_write;
+    int  rc = stream_handshake(&c->stream, &wants_write);
+
+    if (wants_write)
+        event_add(&c->ev_write, NULL);
+    else
+        event_del(&c->ev_write);
+    if (rc == MT_EAGAIN)
+        return;
+    if (rc != MT_OK) {
+        log_info("s=%x event=tls-failed client=%s reason=\"%s\"", c->number, c->client, stream_tls_error());
+        c->broken = true;
+        return;
+    }
+    c->starts_tls = false;
+    if (!c->greeted) {
+        greet(c);
+        return;
+    }
+    connection_limit(c, DEADLINE_LOGIN);
+    c->protocol->secured(c);
+}
+
+/* ---- The end of a turn --------------------------------------------------------------------------------------------------- */
+
+/* Sends as much as the client takes, and makes more of a long answer as room comes. */
+static void
+send_said(struct connection *c)
+{
+    while (!c->broken) {
+        size_t sent = 0;
+        int    rc;
+
+        while (c->producing && c->out.len < CONNECTION_OUT_ENOUGH && c->out.fault == MT_OK && !c->broken)
+            c->producing = c->protocol->produce(c) && !c->ending;
+        if (c->out.fault != MT_OK)
+            c->broken = true;
+        if (c->out.len == 0 || c->broken)
+            return;
+        rc = stream_write(&c->stream, buf_slice(&c->out), false, &sent);
+        if (sent > 0 && c->deadline.kind == DEADLINE_STALLED)
+            connection_limit(c, DEADLINE_STALLED);
+        if (rc == MT_EAGAIN) {
+            event_add(&c->ev_write, NULL);
+            if (c->producing && c->deadline.kind != DEADLINE_STALLED)
+                connection_limit(c, DEADLINE_STALLED);
+            return;
+        }
+        if (rc != MT_OK)
+            c->broken = true;
+        buf_consume(&c->out, sent);
+    }
+}
+
+static void
+end_stall(struct connection *c)
+{
+    if (c->deadline.kind == DEADLINE_STALLED && c->out.len == 0 && !c->producing)
+        connection_limit(c, DEADLINE_IDLE);
+}
+
+static bool
+is_over(struct connection *c)
+{
+    if (c->broken)
+        return true;
+    if (!c->ending || c->out.len > 0)
+        return false;
+    if (!c->lingering) {
+        stream_end_output(&c->stream);
+        c->lingering = true;
+    }
+    return false;
+}
+
+static void
+begin_handshake(struct connection *c)
+{
+    buf_wipe(&c->in);
+    if (stream_begin_tls(&c->stream, c->imapd->tls) != MT_OK)
+        c->broken = true;
+    connection_limit(c, DEADLINE_TLS);
+}
+
+static void
+stop_when_idle(struct connection *c)
+{
+    if (!c->stopping || c->ending || c->producing || c->waiting)
+        return;
+    if (c->starts_tls || !c->greeted)
+        c->broken = true;
+    else
+        c->protocol->stop(c);
+}
+
+static void
+connection_settle(struct connection *c)
+{
+    size_t before;
+
+    do {
+        before = c->in.len;
+        if (c->greeted)
+            take_steps(c);
+        send_said(c);
+    } while (c->in.len > 0 && c->in.len < before && may_step(c));
+    end_stall(c);
+    stop_when_idle(c);
+    send_said(c);
+    if (c->starts_tls && c->stream.ssl == NULL && c->out.len == 0 && !c->broken)
+        begin_handshake(c);
+    if (c->ending && c->deadline.kind != DEADLINE_CLOSING)
+        connection_limit(c, DEADLINE_CLOSING);
+    if (is_over(c)) {
+        connection_free(c);
+        return;
+    }
+    choose_reading(c);
+    /* TLS may hold octets that the socket no longer announces. */
+    if (c->reading && stream_has_more(&c->stream))
+        event_active(&c->ev_read, EV_READ, 0);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *c = arg;
+
+    (void)fd;
+    (void)what;
+    if (c->lingering)
+        linger(c);
+    else if (c->starts_tls && c->stream.ssl != NULL)
+        handshake(c);
+    else if (may_read(c))
+        read_some(c);
+    connection_settle(c);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *c = arg;
+
+    (void)fd;
+    (void)what;
+    event_del(&c->ev_write);
+    if (c->starts_tls && c->stream.ssl != NULL)
+        handshake(c);
+    connection_settle(c);
+}
+
+/* ---- Begin and end ------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_on_this_machine(const char *client)
+{
+    return strcmp(client, "unix") == 0 || strcmp(client, "::1") == 0 || strncmp(client, "127.", 4) == 0;
+}
+
+void
+connection_open(struct imapd *imapd, int fd, const char *client, const struct protocol *protocol, bool tls)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+
+    if (c == NULL) {
+        evutil_closesocket(fd);
+        return;
+    }
+    c->imapd = imapd;
+    c->protocol = protocol;
+    c->number = ++imapd->last_number;
+    c->starts_tls = tls;
+    c->plain_login = is_on_this_machine(client);
+    slice_copy(c->client, sizeof(c->client), slice_of(client));
+    stream_init(&c->stream, fd);
+    buf_init(&c->in, CONNECTION_IN_BYTES_MAX);
+    buf_init(&c->out, CONNECTION_OUT_BYTES_MAX);
+    deadline_init(&c->deadline, c);
+    event_assign(&c->ev_read, imapd->role->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    event_assign(&c->ev_write, imapd->role->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    event_priority_set(&c->ev_read, 0);
+    event_priority_set(&c->ev_write, 0);
+    TAILQ_INSERT_TAIL(&imapd->connections, c, link);
+    imapd->connection_count++;
+    log_debug("s=%x event=session-begin client=%s protocol=%s", c->number, c->client, protocol->name);
+    if (protocol->open(c) != MT_OK)
+        c->broken = true;
+    else if (!tls)
+        greet(c);
+    connection_settle(c);
+}
+
+void
+connection_free(struct connection *c)
+{
+    struct imapd *imapd = c->imapd;
+
+    log_debug("s=%x event=session-end client=%s", c->number, c->client);
+    store_asks_forget(imapd, c);
+    if (c->own != NULL)
+        c->protocol->free(c);
+    deadline_stop(&imapd->deadlines, &c->deadline);
+    event_del(&c->ev_read);
+    event_del(&c->ev_write);
+    stream_close(&c->stream);
+    buf_wipe(&c->in);           /* passwords came in here */
+    buf_fini(&c->out);
+    TAILQ_REMOVE(&imapd->connections, c, link);
+    imapd->connection_count--;
+    free(c);
+    imapd_connection_gone(imapd);
+}
+
+void
+connection_turn(struct connection *c)
+{
+    connection_settle(c);
+}
+
+void
+connection_stop(struct connection *c)
+{
+    c->stopping = true;
+    connection_settle(c);
+}
+
+void
+connection_expired(void *owner, enum deadline_kind kind)
+{
+    struct connection *c = owner;
+
+    switch (kind) {
+    case DEADLINE_TLS:
+    case DEADLINE_CLOSING:
+        c->broken = true;
+        break;
+    case DEADLINE_STALLED:
+        log_info("s=%x event=timeout client=%s limit=\"reading its answer\"", c->number, c->client);
+        c->broken = true;
+        break;
+    case DEADLINE_PAUSE:
+        c->waiting = false;
+        c->protocol->expired(c, kind);
+        break;
+    default:
+        c->protocol->expired(c, kind);
+        break;
+    }
+    connection_settle(c);
+}

@@ -1,0 +1,516 @@
+#include "imapd/imap.h"
+
+#include "imapd/imap_mark.h"
+#include "imapd/imapd.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/metrics.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ERRORS_MAX = 20, QUOTED_BYTES_MAX = 1000, VERB_BYTES = 24 };
+
+/* ---- Answers --------------------------------------------------------------------------------------------------------- */
+
+void
+imap_say(struct connection *c, const char *format, ...)
+{
+    va_list args;
+
+    buf_append_string(&c->out, "* ");
+    va_start(args, format);
+    buf_vprintf(&c->out, format, args);
+    va_end(args);
+    buf_append_string(&c->out, "\r\n");
+}
+
+void
+imap_answer(struct connection *c, const char *status, const char *format, ...)
+{
+    struct imap *s = c->own;
+    va_list      args;
+
+    imap_tell(c, !s->keeps_numbers);
+    s->keeps_numbers = false;
+    buf_printf(&c->out, "%s %s ", s->tag[0] == '\0' ? "*" : s->tag, status);
+    va_start(args, format);
+    buf_vprintf(&c->out, format, args);
+    va_end(args);
+    buf_append_string(&c->out, "\r\n");
+    if (strcmp(status, "BAD") != 0)
+        s->errors = 0;
+    else if (++s->errors >= ERRORS_MAX) {
+        imap_say(c, "BYE too many commands that cannot be understood");
+        connection_end(c);
+    }
+}
+
+bool
+imap_refuse_syntax(struct connection *c, struct imap_reader *r)
+{
+    if (imap_end(r))
+        return false;
+    imap_answer(c, "BAD", "[CLIENTBUG] %s was expected", r->fault);
+    return true;
+}
+
+void
+imap_refuse_read(struct connection *c, int rc)
+{
+    if (rc == MT_ENOTFOUND)
+        imap_answer(c, "NO", "[NONEXISTENT] there is no such mailbox");
+    else
+        imap_answer(c, "NO", "[UNAVAILABLE] the store cannot be read at the moment");
+}
+
+static bool
+can_be_quoted(struct slice s)
+{
+    if (s.len > QUOTED_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.data[i] < ' ' || (unsigned char)s.data[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+void
+imap_put_string(struct buf *b, struct slice s)
+{
+    if (!can_be_quoted(s)) {
+        buf_printf(b, "{%zu}\r\n", s.len);
+        buf_append_slice(b, s);
+        return;
+    }
+    buf_append_byte(b, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] == '"' || s.data[i] == '\\')
+            buf_append_byte(b, '\\');
+        buf_append_byte(b, s.data[i]);
+    }
+    buf_append_byte(b, '"');
+}
+
+void
+imap_put_nstring(struct buf *b, struct slice s)
+{
+    if (s.data == NULL)
+        buf_append_string(b, "NIL");
+    else
+        imap_put_string(b, s);
+}
+
+void
+imap_put_flags(struct buf *b, const struct entry *e)
+{
+    static const struct {
+        uint32_t    flag;
+        const char *name;
+    } flags[] = {
+        { ENTRY_SEEN, "\\Seen" }, { ENTRY_ANSWERED, "\\Answered" }, { ENTRY_FLAGGED, "\\Flagged" },
+        { ENTRY_DELETED, "\\Deleted" }, { ENTRY_DRAFT, "\\Draft" },
+    };
+    const char *before = "";
+
+    buf_append_byte(b, '(');
+    for (size_t i = 0; i < COUNT(flags); i++) {
+        if ((e->flags & flags[i].flag) == 0)
+            continue;
+        buf_printf(b, "%s%s", before, flags[i].name);
+        before = " ";
+    }
+    if (e->keywords.len > 0) {
+        buf_append_string(b, before);
+        buf_append_slice(b, e->keywords);
+    }
+    buf_append_byte(b, ')');
+}
+
+/* ---- What changed in the folder ------------------------------------------------------------------------------------------ */
+
+static void
+tell_expunged(void *arg, uint32_t number, uint32_t uid)
+{
+    (void)uid;
+    imap_say(arg, "%u EXPUNGE", number);
+}
+
+static void
+tell_changed(void *arg, uint32_t number, uint32_t uid, const struct entry *e)
+{
+    struct connection *c = arg;
+    const struct imap *s = c->own;
+
+    buf_printf(&c->out, "* %u FETCH (UID %u FLAGS ", number, uid);
+    imap_put_flags(&c->out, e);
+    if (s->condstore)
+        buf_printf(&c->out, " MODSEQ (%llu)", (unsigned long long)e->modseq);
+    buf_append_string(&c->out, ")\r\n");
+}
+
+static void
+tell_exists(void *arg, uint32_t count)
+{
+    imap_say(arg, "%u EXISTS", count);
+}
+
+void
+imap_tell(struct connection *c, bool expunges)
+{
+    static const struct imap_view_events events = { tell_expunged, tell_changed, tell_exists };
+    struct imap *s = c->own;
+    int          rc;
+
+    if (s->state != IMAP_SELECTED)
+        return;
+    rc = imap_view_tell(&s->view, c->imapd->db, expunges, &events, c);
+    if (rc == MT_OK)
+        return;
+    log_warning("s=%x event=folder-lost client=%s reason=\"%s\"", c->number, c->client, mt_strerror(rc));
+    imap_say(c, rc == MT_ENOTFOUND ? "BYE the mailbox was deleted" : "BYE [UNAVAILABLE] the mailbox cannot be read any more");
+    connection_end(c);
+}
+
+/* An idling client hears of what happened in this turn of the loop in one go. */
+void
+imap_changed(struct connection *c)
+{
+    struct imap *s = c->own;
+
+    if (s->wait != IMAP_WAIT_DONE)
+        return;
+    imap_tell(c, true);
+    connection_turn(c);
+}
+
+bool
+imap_read_set(struct connection *c, struct imap_reader *r, bool uids, struct imap_set *indexes)
+{
+    struct imap      *s = c->own;
+    struct slice      text = imap_set_text(r);
+    struct imap_set   set = { 0 };
+    uint32_t          last = s->view.count == 0 ? 0 : s->view.uids[s->view.count - 1];
+    bool              saved = slice_equal(text, slice_of("$"));
+    int               rc;
+
+    *indexes = (struct imap_set){ 0 };
+    if (!imap_ok(r)) {
+        imap_refuse_syntax(c, r);
+        return false;
+    }
+    rc = saved ? MT_OK : imap_set_parse(text, uids ? last : s->view.count, &set);
+    if (rc != MT_OK) {
+        imap_answer(c, "BAD", rc == MT_ESIZE ? "[LIMIT] a set may have %u ranges" : "that is no sequence set of up to %u ranges", IMAP_SET_RANGES_MAX);
+        return false;
+    }
+    if (!uids && !saved) {          /* numbers: index 0 is number 1, and so the sets differ by one */
+        for (uint32_t i = 0; i < set.count; i++) {
+            set.ranges[i].first--;
+            set.ranges[i].last = set.ranges[i].last > s->view.count ? s->view.count : set.ranges[i].last;
+            set.ranges[i].last -= set.ranges[i].last > 0;
+        }
+        while (set.count > 0 && set.ranges[set.count - 1].first >= s->view.count)
+            set.count--;
+        *indexes = set;
+        return true;
+    }
+    for (uint32_t i = 0; i < (saved ? s->found.count : set.count); i++) {
+        const struct imap_range *range = saved ? &s->found.ranges[i] : &set.ranges[i];
+        bool                     exact;
+        uint32_t                 at = imap_view_find(&s->view, range->first, &exact);
+
+        for (; at < s->view.count && s->view.uids[at] <= range->last; at++)
+            imap_set_append(indexes, at);
+    }
+    imap_set_fini(&set);
+    return true;
+}
+
+/* ---- Tasks ------------------------------------------------------------------------------------------------------------------ */
+
+void
+imap_begin_task(struct connection *c, struct imap_task *t)
+{
+    struct imap *s = c->own;
+
+    s->task = t;
+    connection_produce(c);
+}
+
+static bool
+produce(struct connection *c)
+{
+    struct imap *s = c->own;
+
+    if (s->task == NULL)
+        return false;
+    if (s->task->produce(c, s->task))
+        return true;
+    s->task->free(s->task);
+    s->task = NULL;
+    return false;
+}
+
+/* ---- Commands ----------------------------------------------------------------------------------------------------------------- */
+
+static const struct imap_verb *
+find_verb(struct slice name)
+{
+    static const struct imap_verb *const groups[] = { imap_login_verbs, imap_folder_verbs, imap_fetch_verbs, imap_search_verbs, imap_change_verbs };
+
+    for (size_t i = 0; i < COUNT(groups); i++)
+        for (const struct imap_verb *v = groups[i]; v->name != NULL; v++)
+            if (slice_equal_nocase(name, slice_of(v->name)))
+                return v;
+    return NULL;
+}
+
+static void
+refuse_state(struct connection *c, const struct imap_verb *verb)
+{
+    const struct imap *s = c->own;
+
+    if (s->state == IMAP_CONNECTED)
+        imap_answer(c, "BAD", "log in first");
+    else if ((verb->in & IMAP_SELECTED) != 0)
+        imap_answer(c, "BAD", "SELECT a mailbox first");
+    else
+        imap_answer(c, "BAD", "you are logged in already");
+}
+
+/* The command's name, with the word behind UID. */
+static struct slice
+read_name(struct imap_reader *r, char name[VERB_BYTES])
+{
+    struct slice word = imap_atom(r);
+
+    if (slice_equal_nocase(word, slice_of("UID")) && imap_ok(r)) {
+        imap_space(r);
+        snprintf(name, VERB_BYTES, "UID %.*s", (int)(r->rest.len < VERB_BYTES ? slice_find(r->rest, ' ') : slice_find(slice_sub(r->rest, 0, VERB_BYTES), ' ')),
+                 r->rest.data);
+        imap_atom(r);
+    } else {
+        snprintf(name, VERB_BYTES, "%.*s", (int)word.len, word.len == 0 ? "" : word.data);
+    }
+    return slice_of(name);
+}
+
+static void
+handle(struct connection *c, struct slice command)
+{
+    struct imap            *s = c->own;
+    const struct imap_verb *verb;
+    struct imap_reader      r;
+    char                    name[VERB_BYTES];
+    struct slice            tag;
+
+    if (!imap_reader_init(&r, command)) {
+        connection_break(c);
+        return;
+    }
+    tag = imap_tag(&r);
+    s->tag[0] = '\0';
+    if (!imap_ok(&r) || !slice_copy(s->tag, sizeof(s->tag), tag)) {
+        imap_answer(c, "BAD", "a command begins with a tag of at most %u characters", IMAP_TAG_BYTES);
+        imap_reader_fini(&r);
+        return;
+    }
+    imap_space(&r);
+    verb = find_verb(read_name(&r, name));
+    if (!imap_ok(&r) || verb == NULL) {
+        imap_answer(c, "BAD", "unknown command; CAPABILITY tells what there is");
+    } else if ((verb->in & s->state) == 0) {
+        refuse_state(c, verb);
+    } else {
+        s->keeps_numbers = verb->keeps_numbers;
+        verb->handle(c, &r);
+    }
+    imap_reader_fini(&r);
+}
+
+static struct slice
+without_line_end(struct slice s)
+{
+    if (s.len > 0 && s.data[s.len - 1] == '\n')
+        s.len--;
+    if (s.len > 0 && s.data[s.len - 1] == '\r')
+        s.len--;
+    return s;
+}
+
+static void
+end_idle(struct connection *c, struct slice line)
+{
+    struct imap *s = c->own;
+
+    s->wait = IMAP_WAIT_COMMAND;
+    connection_limit(c, DEADLINE_IDLE);
+    if (slice_equal_nocase(line, slice_of("DONE")))
+        imap_answer(c, "OK", "IDLE completed");
+    else
+        imap_answer(c, "BAD", "DONE was expected");
+}
+
+/* A line that is no command: an answer to a continuation. */
+static bool
+take_line(struct connection *c, struct slice *in)
+{
+    struct imap *s = c->own;
+    size_t       end = slice_find(*in, '\n');
+    struct slice line;
+
+    if (end == in->len) {
+        if (end > SASL_MESSAGE_BYTES * 2)
+            connection_break(c);
+        return false;
+    }
+    line = without_line_end(slice_sub(*in, 0, end + 1));
+    *in = slice_sub(*in, end + 1, in->len);
+    if (s->wait == IMAP_WAIT_DONE)
+        end_idle(c, line);
+    else
+        imap_sasl_answer(c, line);
+    return true;
+}
+
+/* Throws away what was refused; false: more of it has to come. */
+static bool
+skip(struct imap *s, struct slice *in)
+{
+    size_t len = s->frame.skip < in->len ? (size_t)s->frame.skip : in->len;
+
+    s->frame.skip -= len;
+    *in = slice_sub(*in, len, in->len);
+    return s->frame.skip == 0;
+}
+
+static void
+refuse_long(struct connection *c, struct slice command, const char *code)
+{
+    struct imap *s = c->own;
+    struct slice tag = slice_sub(command, 0, slice_find(command, ' '));
+
+    if (!slice_copy(s->tag, sizeof(s->tag), tag) || tag.len == 0)
+        s->tag[0] = '\0';
+    imap_answer(c, "BAD", "[%s] a command may have %u octets, and a literal that does not wait %u", code, IMAP_COMMAND_BYTES, IMAP_LITERAL_MINUS);
+}
+
+static bool
+step(struct connection *c, struct slice *in)
+{
+    struct imap *s = c->own;
+    size_t       len = 0;
+    uint64_t     literal = 0;
+    bool         synchronising = false;
+
+    if (!skip(s, in) || in->len == 0)
+        return false;
+    if (s->wait != IMAP_WAIT_COMMAND)
+        return take_line(c, in);
+    switch (imap_frame(&s->frame, *in, &len, &literal, &synchronising)) {
+    case IMAP_FRAME_MORE:
+        return false;
+    case IMAP_FRAME_GO_AHEAD:
+        connection_say(c, "+ go ahead");
+        return true;
+    case IMAP_FRAME_ENDLESS:
+        imap_say(c, "BYE [TOOBIG] a command may have %u octets", IMAP_COMMAND_BYTES);
+        connection_end(c);
+        return false;
+    case IMAP_FRAME_TOO_LONG:
+        refuse_long(c, *in, "TOOBIG");
+        break;
+    case IMAP_FRAME_MESSAGE:
+        refuse_long(c, *in, "CANNOT");
+        s->frame.skip = synchronising ? 0 : literal;
+        break;
+    case IMAP_FRAME_COMPLETE:
+        if (s->state != IMAP_CONNECTED)
+            connection_limit(c, DEADLINE_IDLE);
+        handle(c, without_line_end(slice_sub(*in, 0, len)));
+        break;
+    }
+    *in = slice_sub(*in, len, in->len);
+    return true;
+}
+
+/* ---- Begin and end ------------------------------------------------------------------------------------------------------------- */
+
+static int
+open_session(struct connection *c)
+{
+    struct imap *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return MT_ENOMEM;
+    s->state = IMAP_CONNECTED;
+    s->view.connection = c;
+    buf_init(&s->pending, IMAP_COMMAND_BYTES);
+    c->own = s;
+    metric_add(METRIC_IMAP_SESSIONS_TOTAL, 1);
+    return MT_OK;
+}
+
+static void
+greet(struct connection *c)
+{
+    imap_say(c, "OK [CAPABILITY %s] %s IMAP server ready", imap_capabilities(c), c->imapd->config->hostname);
+}
+
+static void
+ignore(struct connection *c)
+{
+    (void)c;
+}
+
+static void
+expired(struct connection *c, enum deadline_kind kind)
+{
+    if (kind == DEADLINE_PAUSE) {
+        imap_login_go_on(c);
+        return;
+    }
+    log_info("s=%x event=timeout client=%s limit=\"%s\"", c->number, c->client, kind == DEADLINE_LOGIN ? "login" : "a command");
+    imap_say(c, "BYE nothing was heard for too long");
+    connection_end(c);
+}
+
+static void
+stop(struct connection *c)
+{
+    imap_say(c, "BYE [UNAVAILABLE] the service is stopping");
+    connection_end(c);
+}
+
+static void
+free_session(struct connection *c)
+{
+    struct imap *s = c->own;
+
+    if (s->task != NULL)
+        s->task->free(s->task);
+    imap_mark_free(s->mark);
+    imap_view_close(&s->view);
+    imap_set_fini(&s->found);
+    imap_set_fini(&s->expunging);
+    sasl_end(&s->sasl);
+    buf_wipe(&s->pending);
+    sodium_memzero(s, sizeof(*s));
+    free(s);
+}
+
+const struct protocol imap_protocol = {
+    .name    = "imap",
+    .open    = open_session,
+    .greet   = greet,
+    .step    = step,
+    .produce = produce,
+    .secured = ignore,
+    .expired = expired,
+    .stop    = stop,
+    .free    = free_session,
+};

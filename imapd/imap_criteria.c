@@ -1,0 +1,335 @@
+#include "imapd/imap_criteria.h"
+
+#include "lib/error.h"
+#include "lib/record.h"
+
+#include "imapd/imap_match.h"
+
+#include <stdlib.h>
+
+enum { MONTHS = 12 };
+
+/* What waits for operands while the keys are read. */
+enum pending { PENDING_LIST, PENDING_NOT, PENDING_OR_FIRST, PENDING_OR_SECOND };
+
+struct criteria_reader {
+    struct imap_criteria          *to;
+    struct imap_reader            *r;
+    const struct imap_set_context *sets;
+    enum pending                   stack[IMAP_KEYS_DEPTH_MAX];
+    unsigned                       operands[IMAP_KEYS_DEPTH_MAX];   /* of each list so far */
+    unsigned                       depth;
+};
+
+static struct imap_key *
+add(struct criteria_reader *c, enum imap_key_kind kind)
+{
+    if (c->to->count == IMAP_KEYS_MAX) {
+        imap_fail(c->r, "at most 1000 search keys");
+        return &c->to->keys[0];
+    }
+    c->to->keys[c->to->count] = (struct imap_key){ .kind = kind };
+    return &c->to->keys[c->to->count++];
+}
+
+static void
+push(struct criteria_reader *c, enum pending what)
+{
+    if (c->depth == IMAP_KEYS_DEPTH_MAX) {
+        imap_fail(c->r, "less nesting");
+        return;
+    }
+    c->operands[c->depth] = 0;
+    c->stack[c->depth++] = what;
+}
+
+/* An operand is complete: so may be what waited for it. */
+static void
+complete(struct criteria_reader *c)
+{
+    while (c->depth > 0) {
+        enum pending *top = &c->stack[c->depth - 1];
+
+        if (*top == PENDING_LIST) {
+            if (c->operands[c->depth - 1]++ > 0)
+                add(c, KEY_AND);
+            return;
+        }
+        if (*top == PENDING_OR_FIRST) {
+            *top = PENDING_OR_SECOND;
+            return;
+        }
+        add(c, *top == PENDING_NOT ? KEY_NOT : KEY_OR);
+        c->depth--;
+    }
+}
+
+/* ---- Arguments ----------------------------------------------------------------------------------------------------------------- */
+
+/* Days from 1970-01-01 to that date of the Gregorian calendar. */
+static int64_t
+day_number(int64_t year, int64_t month, int64_t day)
+{
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = y / 400, of_era = y % 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* "1-Feb-1994", in quotes or not. */
+static uint64_t
+read_date(struct imap_reader *r)
+{
+    static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    bool              quoted = imap_take(r, "\"");
+    uint32_t          day = imap_number(r), month = 0, year;
+    int64_t           number;
+
+    if (!imap_take(r, "-"))
+        imap_fail(r, "a date such as 1-Feb-2026");
+    while (month < MONTHS && (r->rest.len < 3 || !slice_equal_nocase(slice_sub(r->rest, 0, 3), slice_make(months + 3 * month, 3))))
+        month++;
+    if (month == MONTHS)
+        imap_fail(r, "a month such as Feb");
+    r->rest = slice_sub(r->rest, 3, r->rest.len);
+    if (!imap_take(r, "-"))
+        imap_fail(r, "a date such as 1-Feb-2026");
+    year = imap_number(r);
+    if (quoted && !imap_take(r, "\""))
+        imap_fail(r, "the end of the date");
+    if (day < 1 || day > 31 || year < 1970 || year > 9999)
+        imap_fail(r, "a date from 1970 on");
+    number = imap_ok(r) ? day_number(year, (int64_t)month + 1, day) : 0;
+    return (uint64_t)number;
+}
+
+static struct slice
+read_text(struct imap_reader *r)
+{
+    struct slice text = imap_astring(r);
+
+    if (text.len > IMAP_MATCH_BYTES)
+        imap_fail(r, "a string of at most 1024 octets");
+    return text;
+}
+
+static void
+read_set(struct criteria_reader *c, enum imap_key_kind kind)
+{
+    struct slice     text = imap_set_text(c->r);
+    struct imap_key *key;
+    bool             saved = slice_equal(text, slice_of("$"));
+
+    if (!imap_ok(c->r))
+        return;
+    key = add(c, saved ? KEY_UIDS : kind);
+    if (saved) {
+        for (uint32_t i = 0; i < c->sets->saved->count; i++)
+            for (uint32_t n = c->sets->saved->ranges[i].first; n <= c->sets->saved->ranges[i].last && n != 0; n++)
+                imap_set_append(&key->set, n);
+    } else if (imap_set_parse(text, kind == KEY_UIDS ? c->sets->last_uid : c->sets->last_number, &key->set) != MT_OK) {
+        imap_fail(c->r, "a sequence set");
+    }
+}
+
+static void
+read_modseq(struct criteria_reader *c, struct imap_key *key)
+{
+    if (imap_next_is(c->r, '"')) {          /* entry name and type: all flags have the same (RFC 7162 section 3.1.5) */
+        imap_string(c->r);
+        imap_space(c->r);
+        imap_atom(c->r);
+        imap_space(c->r);
+    }
+    key->number = imap_number64(c->r);
+    c->to->has_modseq = true;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------------------------------------------ */
+
+enum argument { ARGUMENT_NONE, ARGUMENT_TEXT, ARGUMENT_DATE, ARGUMENT_NUMBER, ARGUMENT_WORD, ARGUMENT_NAMED, ARGUMENT_MODSEQ, ARGUMENT_ID };
+
+static const struct key_name {
+    const char        *name;
+    enum imap_key_kind kind;
+    enum argument      argument;
+    uint64_t           number;      /* flag; for "UN…" keys a NOT follows */
+    bool               not;
+    const char        *header;      /* of keys that are short for HEADER */
+} key_names[] = {
+    { "ALL",         KEY_ALL,          ARGUMENT_NONE,   0,              false, NULL      },
+    { "ANSWERED",    KEY_FLAG,         ARGUMENT_NONE,   ENTRY_ANSWERED, false, NULL      },
+    { "UNANSWERED",  KEY_FLAG,         ARGUMENT_NONE,   ENTRY_ANSWERED, true,  NULL      },
+    { "DELETED",     KEY_FLAG,         ARGUMENT_NONE,   ENTRY_DELETED,  false, NULL      },
+    { "UNDELETED",   KEY_FLAG,         ARGUMENT_NONE,   ENTRY_DELETED,  true,  NULL      },
+    { "DRAFT",       KEY_FLAG,         ARGUMENT_NONE,   ENTRY_DRAFT,    false, NULL      },
+    { "UNDRAFT",     KEY_FLAG,         ARGUMENT_NONE,   ENTRY_DRAFT,    true,  NULL      },
+    { "FLAGGED",     KEY_FLAG,         ARGUMENT_NONE,   ENTRY_FLAGGED,  false, NULL      },
+    { "UNFLAGGED",   KEY_FLAG,         ARGUMENT_NONE,   ENTRY_FLAGGED,  true,  NULL      },
+    { "SEEN",        KEY_FLAG,         ARGUMENT_NONE,   ENTRY_SEEN,     false, NULL      },
+    { "UNSEEN",      KEY_FLAG,         ARGUMENT_NONE,   ENTRY_SEEN,     true,  NULL      },
+    { "NEW",         KEY_NONE,         ARGUMENT_NONE,   0,              false, NULL      },
+    { "RECENT",      KEY_NONE,         ARGUMENT_NONE,   0,              false, NULL      },
+    { "OLD",         KEY_ALL,          ARGUMENT_NONE,   0,              false, NULL      },
+    { "KEYWORD",     KEY_KEYWORD,      ARGUMENT_WORD,   0,              false, NULL      },
+    { "UNKEYWORD",   KEY_KEYWORD,      ARGUMENT_WORD,   0,              true,  NULL      },
+    { "LARGER",      KEY_LARGER,       ARGUMENT_NUMBER, 0,              false, NULL      },
+    { "SMALLER",     KEY_SMALLER,      ARGUMENT_NUMBER, 0,              false, NULL      },
+    { "BEFORE",      KEY_BEFORE,       ARGUMENT_DATE,   0,              false, NULL      },
+    { "ON",          KEY_ON,           ARGUMENT_DATE,   0,              false, NULL      },
+    { "SINCE",       KEY_SINCE,        ARGUMENT_DATE,   0,              false, NULL      },
+    { "SENTBEFORE",  KEY_SENT_BEFORE,  ARGUMENT_DATE,   0,              false, NULL      },
+    { "SENTON",      KEY_SENT_ON,      ARGUMENT_DATE,   0,              false, NULL      },
+    { "SENTSINCE",   KEY_SENT_SINCE,   ARGUMENT_DATE,   0,              false, NULL      },
+    { "SAVEDBEFORE", KEY_SAVED_BEFORE, ARGUMENT_DATE,   0,              false, NULL      },
+    { "SAVEDON",     KEY_SAVED_ON,     ARGUMENT_DATE,   0,              false, NULL      },
+    { "SAVEDSINCE",  KEY_SAVED_SINCE,  ARGUMENT_DATE,   0,              false, NULL      },
+    { "SAVEDATESUPPORTED", KEY_ALL,    ARGUMENT_NONE,   0,              false, NULL      },
+    { "YOUNGER",     KEY_YOUNGER,      ARGUMENT_NUMBER, 0,              false, NULL      },
+    { "OLDER",       KEY_OLDER,        ARGUMENT_NUMBER, 0,              false, NULL      },
+    { "MODSEQ",      KEY_MODSEQ,       ARGUMENT_MODSEQ, 0,              false, NULL      },
+    { "EMAILID",     KEY_EMAIL_ID,     ARGUMENT_ID,     0,              false, NULL      },
+    { "HEADER",      KEY_HEADER,       ARGUMENT_NAMED,  0,              false, NULL      },
+    { "SUBJECT",     KEY_HEADER,       ARGUMENT_TEXT,   0,              false, "Subject" },
+    { "FROM",        KEY_HEADER,       ARGUMENT_TEXT,   0,              false, "From"    },
+    { "TO",          KEY_HEADER,       ARGUMENT_TEXT,   0,              false, "To"      },
+    { "CC",          KEY_HEADER,       ARGUMENT_TEXT,   0,              false, "Cc"      },
+    { "BCC",         KEY_HEADER,       ARGUMENT_TEXT,   0,              false, "Bcc"     },
+    { "BODY",        KEY_BODY,         ARGUMENT_TEXT,   0,              false, NULL      },
+    { "TEXT",        KEY_TEXT,         ARGUMENT_TEXT,   0,              false, NULL      },
+};
+
+static void
+read_argument(struct criteria_reader *c, const struct key_name *name, struct imap_key *key)
+{
+    if (name->argument != ARGUMENT_NONE)
+        imap_space(c->r);
+    switch (name->argument) {
+    case ARGUMENT_NONE:
+        break;
+    case ARGUMENT_TEXT:
+        key->text = read_text(c->r);
+        break;
+    case ARGUMENT_NAMED:
+        key->name = imap_astring(c->r);
+        imap_space(c->r);
+        key->text = read_text(c->r);
+        break;
+    case ARGUMENT_DATE:
+        key->number = read_date(c->r);
+        break;
+    case ARGUMENT_NUMBER:
+        key->number = imap_number64(c->r);
+        break;
+    case ARGUMENT_WORD:
+        key->text = imap_flag(c->r);
+        break;
+    case ARGUMENT_MODSEQ:
+        read_modseq(c, key);
+        break;
+    case ARGUMENT_ID:
+        imap_take(c->r, "M");
+        key->number = imap_number64(c->r);
+        break;
+    }
+}
+
+static void
+read_named_key(struct criteria_reader *c, struct slice word)
+{
+    struct imap_key *key;
+
+    for (size_t i = 0; i < COUNT(key_names); i++) {
+        const struct key_name *name = &key_names[i];
+
+        if (!slice_equal_nocase(word, slice_of(name->name)))
+            continue;
+        key = add(c, name->kind);
+        key->number = name->number;
+        key->name = slice_of(name->header);
+        read_argument(c, name, key);
+        if (name->not)
+            add(c, KEY_NOT);
+        complete(c);
+        return;
+    }
+    imap_fail(c->r, "a search key, such as SUBJECT, SINCE or UNSEEN");
+}
+
+static void
+read_key(struct criteria_reader *c)
+{
+    struct imap_reader *r = c->r;
+    struct slice        word;
+
+    if (imap_take(r, "(")) {
+        push(c, PENDING_LIST);
+        return;
+    }
+    if (r->rest.len > 0 && (strchr("0123456789*$", r->rest.data[0]) != NULL) && r->rest.data[0] != '\0') {
+        read_set(c, KEY_NUMBERS);
+        complete(c);
+        return;
+    }
+    word = imap_atom(r);
+    if (slice_equal_nocase(word, slice_of("NOT"))) {
+        push(c, PENDING_NOT);
+        imap_space(r);
+        return;
+    }
+    if (slice_equal_nocase(word, slice_of("OR"))) {
+        push(c, PENDING_OR_FIRST);
+        imap_space(r);
+        return;
+    }
+    if (slice_equal_nocase(word, slice_of("UID"))) {
+        imap_space(r);
+        read_set(c, KEY_UIDS);
+        complete(c);
+        return;
+    }
+    read_named_key(c, word);
+}
+
+bool
+imap_criteria_read(struct imap_criteria *k, struct imap_reader *r, const struct imap_set_context *sets)
+{
+    struct criteria_reader c = { .to = k, .r = r, .sets = sets };
+    bool                   operand_next = true;
+
+    *k = (struct imap_criteria){ .keys = calloc(IMAP_KEYS_MAX, sizeof(*k->keys)) };
+    if (k->keys == NULL)
+        return false;
+    push(&c, PENDING_LIST);
+    while (imap_ok(r) && (operand_next || r->rest.len > 0)) {
+        unsigned depth = c.depth;
+        unsigned count = k->count;
+
+        if (operand_next) {
+            read_key(&c);
+            /* Behind "(", NOT and OR another operand comes at once. */
+            operand_next = k->count == count && c.depth > depth;
+        } else if (c.depth > 1 && imap_take(r, ")")) {
+            if (c.stack[c.depth - 1] != PENDING_LIST)
+                imap_fail(r, "an operand");
+            c.depth--;
+            complete(&c);
+        } else {
+            imap_space(r);
+            operand_next = true;
+        }
+    }
+    if (imap_ok(r) && (c.depth != 1 || operand_next))
+        imap_fail(r, "the end of a parenthesis, or an operand");
+    return true;
+}
+
+void
+imap_criteria_fini(struct imap_criteria *k)
+{
+    for (unsigned i = 0; i < k->count; i++)
+        imap_set_fini(&k->keys[i].set);
+    free(k->keys);
+    *k = (struct imap_criteria){ 0 };
+}

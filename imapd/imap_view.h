@@ -1,0 +1,62 @@
+#ifndef IMAPD_IMAP_VIEW_H
+#define IMAPD_IMAP_VIEW_H
+/*
+ * imap_view - the selected folder as one session has been told of it: which UID has which message number. What happens meanwhile
+ * gathers, and is told at the moments that RFC 9051 section 5.5 allows (imap_view_tell). Four octets a message.
+ */
+
+#include "lib/change.h"
+#include "lib/db.h"
+
+#include <sys/queue.h>
+
+struct connection;
+
+#define IMAP_VIEW_QUEUE 64u             /* changes that gather; more of them, and the whole folder is compared */
+
+struct imap_queued {
+    enum change_kind kind;
+    uint32_t         uid;
+    uint64_t         modseq;
+};
+
+struct imap_view {
+    LIST_ENTRY(imap_view) link;         /* in the watches of imapd */
+    struct connection *connection;
+    bool        watched;                /* link is used */
+    uint32_t    mailbox_id;
+    uint32_t    folder_id;              /* 0: none is selected */
+    uint32_t    uidvalidity;
+    uint64_t    modseq;                 /* the highest that the session was told of */
+    uint32_t    count;                  /* messages that it was told of */
+    uint32_t    cap;
+    uint32_t   *uids;                   /* rising; message number 1 is the first */
+    bool        compare;                /* changes were missed: compare everything */
+    unsigned    queued;
+    struct imap_queued queue[IMAP_VIEW_QUEUE];
+};
+
+/* What is told, one call each, in the order in which the client has to hear it. arg: the session. */
+struct imap_view_events {
+    void (*expunged)(void *arg, uint32_t number, uint32_t uid);
+    void (*changed)(void *arg, uint32_t number, uint32_t uid, const struct entry *e);
+    void (*exists)(void *arg, uint32_t count);
+};
+
+/* Selects a folder: reads the UIDs. 0 or MT_E…; then nothing is selected. */
+int  imap_view_open(struct imap_view *v, const struct db_view *db, const struct folder_record *f);
+void imap_view_close(struct imap_view *v);      /* all zero is fine */
+
+/* A change of its folder. */
+void imap_view_change(struct imap_view *v, const struct change *c);
+
+/* Tells what has changed. expunges: message numbers may move now; else what went is kept for later. 0 or MT_E… from the database. */
+int imap_view_tell(struct imap_view *v, struct db *db, bool expunges, const struct imap_view_events *events, void *arg);
+
+/* The own changes of this session, which it answers itself, are not told again. */
+void imap_view_forget_flags(struct imap_view *v, uint64_t modseq);
+
+/* Index of the UID, or of the first one behind it (count: none); *exact: it is there. */
+uint32_t imap_view_find(const struct imap_view *v, uint32_t uid, bool *exact);
+
+#endif

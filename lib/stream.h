@@ -1,0 +1,53 @@
+#ifndef LIB_STREAM_H
+#define LIB_STREAM_H
+/*
+ * stream - the octets of one connection, in plain or by TLS: one way to read and write for both. Non-blocking; the caller waits
+ * for the socket.
+ */
+
+#include "lib/slice.h"
+
+#include <openssl/ssl.h>
+
+struct stream {
+    int  fd;            /* owned */
+    SSL *ssl;           /* owned; NULL: plain */
+    bool established;   /* the handshake is done */
+};
+
+/* Takes over the socket. */
+void stream_init(struct stream *s, int fd);
+
+/* Says goodbye by TLS where that is spoken, and closes. */
+void stream_close(struct stream *s);
+
+/* No more will be written; the other side can still be read, to let it see the last reply (see session_settle). */
+void stream_end_output(struct stream *s);
+
+/*
+ * Reads at most size octets. MT_OK with *got > 0, or
+ * MT_EAGAIN     nothing is there yet
+ * MT_ESHUTDOWN  the other side ended
+ * MT_EIO        the connection or its TLS is broken
+ */
+int stream_read(struct stream *s, char *to, size_t size, size_t *got);
+
+/*
+ * Writes what fits; *sent may be less than all. last: stream_close follows at once when all has left, so that one packet carries
+ * both. MT_OK, MT_EAGAIN, MT_EIO.
+ */
+int stream_write(struct stream *s, struct slice bytes, bool last, size_t *sent);
+
+/* Octets have been read from the socket that stream_read did not give back yet: the socket may stay silent about them. */
+bool stream_has_more(const struct stream *s);
+
+/* Begins TLS as its server. 0 or MT_ENOMEM. */
+int stream_begin_tls(struct stream *s, SSL_CTX *ctx);
+
+/* Goes on with the handshake: MT_OK it is done, MT_EAGAIN (*wants_write: until the socket takes more), MT_EPROTO, MT_ESHUTDOWN. */
+int stream_handshake(struct stream *s, bool *wants_write);
+
+/* Why TLS failed, for the log; static or thread-local text. */
+const char *stream_tls_error(void);
+
+#endif

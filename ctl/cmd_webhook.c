@@ -54,6 +54,8 @@ show_added(const struct ctl *ctl, const json_t *d)
             "\"mailtestctl webhook test %lld\" posts an event to try it, \"mailtestctl webhook list\" tells how it went.\n",
             number_of(d, "id"), mailbox != NULL ? "mailbox " : "all mailboxes", mailbox != NULL ? mailbox : "",
             json_string_value(json_object_get(d, "secret")), number_of(d, "id"));
+    if (ctl->config->webhook.posts_max == 0)
+        fputs("\nNothing is posted as long as webhook.posts_max is 0 in the configuration.\n", ctl->out);
 }
 
 /* --mailbox and --events; 0, or an exit code with the error said. */

@@ -8,7 +8,7 @@
  * Which octets count as which place, in which order and with which bounds they are searched, and what cannot be found: docs/token.md.
  *
  * No I/O, no recursion. Time: linear in the octets fed, and in those that are decompressed, at most LAYERS_UNPACKED_BYTES a
- * message. Memory: at most FINDER_MEMORY_BYTES for a message of any size and content, about 20 KiB for an ordinary one; what
+ * message. Memory: at most FINDER_MEMORY_BYTES for a message of any size and content, about 40 KiB for an ordinary one; what
  * does not fit is walked but not kept, and TRAIT_CUT_SHORT says so.
  */
 

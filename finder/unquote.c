@@ -45,6 +45,7 @@ take_start(struct unquote *u, char c)
     }
     if (c == '>')
         u->len = 0;
+    u->line_start = u->len == 0;
     release(u);
     take_text(u, c);
 }

@@ -51,14 +51,15 @@ find_mark(struct slice text)
     return slice_find(slice_sub(text, 0, at), '-');
 }
 
-/* The last octets before offset at of text, some of which may be of what came before it. */
+/* The last VIEWS_BEFORE octets before offset at of text, some of which may be of what came before it. */
 static struct slice
-octets_before(const struct views_before *b, struct slice text, size_t at, char room[2 * VIEWS_BEFORE])
+octets_before(const struct views_before *b, struct slice text, size_t at, char room[VIEWS_BEFORE])
 {
     size_t from = at > VIEWS_BEFORE ? at - VIEWS_BEFORE : 0;
-    size_t held = at < VIEWS_BEFORE ? b->len : 0;
+    size_t held = VIEWS_BEFORE - (at - from);
 
-    memcpy(room, b->octets, held);
+    held = held < b->len ? held : b->len;
+    memcpy(room, b->octets + b->len - held, held);
     memcpy(room + held, text.data + from, at - from);
     return slice_make(room, held + at - from);
 }
@@ -67,7 +68,7 @@ static void
 feed_any_mark(struct views *v, struct slice text)
 {
     size_t at = v->has_mark ? 0 : find_mark(text);
-    char   room[2 * VIEWS_BEFORE];
+    char   room[VIEWS_BEFORE];
 
     if (!v->has_mark && at < text.len) {
         percent_feed(&v->any_mark, octets_before(&v->squeezed_before, text, at, room));
@@ -81,7 +82,7 @@ static void
 feed_unquote(struct views *v, struct slice text)
 {
     size_t at = 0;
-    char   room[2 * VIEWS_BEFORE];
+    char   room[VIEWS_BEFORE];
 
     if (!v->has_quote) {
         at = slice_find(text, '>');
@@ -98,7 +99,7 @@ static void
 feed_utf7(struct views *v, struct slice text)
 {
     size_t at = v->has_plus ? 0 : slice_find(text, '+');
-    char   room[2 * VIEWS_BEFORE];
+    char   room[VIEWS_BEFORE];
 
     if (!v->has_plus && at < text.len) {
         utf7_feed(&v->utf7, octets_before(&v->text_before, text, at, room));

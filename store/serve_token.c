@@ -15,6 +15,7 @@ enum { DEADLINE_MAX_DAYS = 366 };
 
 struct mint_op {
     struct request_op o;
+    struct verdicts  *verdicts;
     uint32_t          mailbox_id;
     uint64_t          deadline_unix;
     struct token      token;
@@ -74,7 +75,9 @@ answer_mint(struct request_op *o, struct buf *b)
 static void
 expect_minted(struct request_op *o)
 {
-    verdicts_expect(peer_store(o->peer)->verdicts, ((struct mint_op *)o)->deadline_unix);
+    const struct mint_op *mo = (struct mint_op *)o;
+
+    verdicts_expect(mo->verdicts, mo->deadline_unix);
 }
 
 static bool
@@ -107,6 +110,7 @@ serve_mint(struct peer *p, uint64_t req, struct reader *r, int *fd)
     if (o == NULL)
         return MT_OK;
     o->o.fini = expect_minted;
+    o->verdicts = peer_store(p)->verdicts;
     o->mailbox_id = m->id;
     o->deadline_unix = deadline_unix;
     request_queue(&o->o);

@@ -5,10 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from servers import Exim, Postfix, Sink
-from servers.dovecot import Dovecot
-from servers.forwarders import AttachingExim, ReplyingExim, SevenBitPostfix, UserPostfix
-from servers.readers import Mutt, SNail
+from servers import AttachingExim, Dovecot, Exim, Mutt, Postfix, ReplyingExim, SevenBitPostfix, Sink, SNail, UserPostfix
 from service import DOMAIN
 from test_forwarding import answer, probe, send
 
@@ -99,12 +96,25 @@ def test_postfix_makes_8bit_text_quoted_printable_for_a_next_hop_without_8bitmim
     assert {"subject", "message-id", "x-mailtest-token"} <= set(heard["lost"])
 
 
-def test_exim_redirect_router(service, started, token):
-    send(started(Exim, forwards={"user": TO_US}), probe(token))
+def test_rule_of_a_mail_server(service, customer):
+    """Exim's redirect router, Postfix's virtual alias, OpenSMTPD's alias: only the recipient in Received tells of it."""
+    token = service.mint("acme")
+    send(customer, probe(token))
     heard, message = arrival(service, token)
     assert EVERYWHERE <= set(heard["found_in"])
+    assert heard["lost"] == []
     assert came_through(heard, "mail.customer.test")
     assert message["forward"]["way"] == "redirect"
+    assert any("user@customer.test" in evidence for evidence in message["forward"]["evidence"])
+
+
+def test_mail_that_nobody_forwarded(service, relay, token):
+    mail = probe(token)
+    mail.replace_header("To", TO_US)
+    with smtplib.SMTP(*relay, timeout=20) as client:
+        client.send_message(mail, "probe@provider.test", [TO_US])
+    _, message = arrival(service, token)
+    assert message["forward"]["way"] == "direct"
 
 
 def test_dovecot_sieve_redirect(service, relay, token):
@@ -112,6 +122,7 @@ def test_dovecot_sieve_redirect(service, relay, token):
         dovecot.deliver(probe(token).as_bytes(), "probe@provider.test")
     heard, message = arrival(service, token)
     assert EVERYWHERE <= set(heard["found_in"])
+    assert came_through(heard, "mail.customer.test")
     assert message["forward"]["way"] == "redirect"
     assert any("Sieve" in evidence for evidence in message["forward"]["evidence"])
 
@@ -129,7 +140,7 @@ def check_attached(service, token):
 
 def test_exim_transport_that_attaches(service, started, token):
     send(started(AttachingExim, forwards={"user": TO_US}), probe(token))
-    heard, message = check_attached(service, token)
+    _, message = check_attached(service, token)
     assert message["subject"] == "Forwarded"
 
 
@@ -139,6 +150,7 @@ def test_dovecot_sieve_enclose_and_redirect(service, relay, token):
         dovecot.deliver(probe(token).as_bytes(), "probe@provider.test")
     heard, message = check_attached(service, token)
     assert message["subject"] == "Enclosed"
+    assert came_through(heard, "mail.customer.test")
 
 
 @pytest.mark.parametrize("reader", [Mutt, SNail], ids=["mutt", "s-nail"])
@@ -147,6 +159,7 @@ def test_mail_program_attaches(service, relay, token, reader):
         program.forward(probe(token).as_bytes(), TO_US, attached=True)
     heard, message = check_attached(service, token)
     assert message["envelope"]["from"] == "user@customer.test"
+    assert came_through(heard, "mail.customer.test")
 
 
 # ---- Forwarding inline ---------------------------------------------------------------------------------------------------

@@ -269,6 +269,7 @@ def test_server_that_never_answers_is_given_up(make_service, receiver):
 def test_without_posts_there_is_no_process_that_posts(make_service):
     service = make_service(webhook={"posts_max": 0})
     assert service.role_pids("webhook") == [] and service.role_pids("lookup") != []
+    assert "Nothing is posted" in service.ctl("webhook", "add", "https://example.net/")
 
 
 def test_role_has_neither_database_nor_files(acme, receiver):

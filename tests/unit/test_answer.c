@@ -294,6 +294,36 @@ an_arrival_outlives_its_message(void **state)
 }
 
 static void
+a_decided_token_says_when_and_by_which_report(void **state)
+{
+    struct fixture             *f = *state;
+    struct message_record       report = { .kind = KIND_BOUNCED };
+    struct token_record         t = { .minted_us = MINTED_US, .deadline_unix = DEADLINE, .verdict = VERDICT_LATE, .decided_us = RECEIVED_US,
+                                      .amended_us = RECEIVED_US + 1, .refused_us = 45678901, .kept = 1, .arrival_count = 1,
+                                      .arrivals = { { .message_id = 1, .kind = KIND_BOUNCED, .received_us = RECEIVED_US, .lost = PLACE_SUBJECT } } };
+    struct token_answer         a = { .token = f->token, .record = &t, .messages = { &report }, .now_us = RECEIVED_US };
+    struct buf                  facts;
+    json_t                     *j;
+
+    buf_init(&facts, FACTS_BYTES);
+    assert_true(fact_add(&facts, FACT_REPORT_ACTION, slice_of("failed")) && fact_add(&facts, FACT_REPORT_STATUS, slice_of("5.1.1")));
+    report.parsed.facts = buf_slice(&facts);
+    j = token_json(f, &a);
+    assert_string_equal(text(j, "decided_at"), "2026-11-21T03:30:01.834000Z");
+    assert_string_equal(text(j, "amended_at"), "2026-11-21T03:30:01.834001Z");
+    assert_int_equal(json_integer_value(json_object_get(j, "receiver_down_ms")), 45678);
+    assert_string_equal(text(json_object_get(j, "report"), "status"), "5.1.1");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(j, "lost"), 0)), "subject");
+    json_decref(j);
+    a.messages[0] = NULL;           /* the report has gone */
+    buf_clear(&f->out);
+    j = token_json(f, &a);
+    assert_true(json_is_null(json_object_get(j, "report")));
+    json_decref(j);
+    buf_fini(&facts);
+}
+
+static void
 an_unknown_token_waits(void **state)
 {
     struct fixture     *f = *state;
@@ -403,6 +433,7 @@ main(void)
         WITH_FIXTURE(a_report_has_no_shares),
         WITH_FIXTURE(kept_hops_are_those_of_the_first_mail),
         WITH_FIXTURE(an_arrival_outlives_its_message),
+        WITH_FIXTURE(a_decided_token_says_when_and_by_which_report),
         WITH_FIXTURE(an_unknown_token_waits),
         WITH_FIXTURE(a_message_shows_its_facts),
         WITH_FIXTURE(token_and_message_tell_the_same_delays),

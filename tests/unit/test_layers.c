@@ -112,10 +112,10 @@ pack(struct buf *b, char how)
         }
         break;
     case 't':                                           /* the token within tags */
-        buf_printf(&out, "<html><p>%.*s<b></b>%s</p>", 20, TOKEN, TOKEN + 20);
+        buf_printf(&out, "<html><p>%.*s<b></b>%s</p>", 20, TOKEN, &TOKEN[20]);
         break;
     default:                                            /* 's': the token over two lines */
-        buf_printf(&out, "> %.*s\r\n> %s\r\n", 20, TOKEN, TOKEN + 20);
+        buf_printf(&out, "> %.*s\r\n> %s\r\n", 20, TOKEN, &TOKEN[20]);
         break;
     }
     assert_int_equal(out.fault, MT_OK);

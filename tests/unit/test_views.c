@@ -70,7 +70,7 @@ what_is_put_into_a_token_is_seen_through(void **state)
             struct buf text;
 
             buf_init(&text, 1000);
-            buf_printf(&text, "%s%.*s%s%s x", rows[i].before, at, TOKEN, rows[i].put, TOKEN + at);
+            buf_printf(&text, "%s%.*s%s%s x", rows[i].before, at, TOKEN, rows[i].put, &TOKEN[at]);
             if (!is_found(rows[i].label, &v, &found, buf_slice(&text)))
                 fail_msg("%s at %d: not found", rows[i].label, at);
             buf_fini(&text);

@@ -5,9 +5,13 @@ are downloaded once (packages.py) and unpacked into the scratch folder of each s
 """
 
 from .base import MailServer, ServerError, free_port
+from .dovecot import Dovecot
 from .exim import Exim
+from .forwarders import AttachingExim, ReplyingExim, SevenBitPostfix, UserPostfix
 from .opensmtpd import OpenSMTPD
 from .postfix import Postfix
+from .readers import Mutt, SNail
 from .sink import Sink
 
-__all__ = ["Exim", "MailServer", "OpenSMTPD", "Postfix", "ServerError", "Sink", "free_port"]
+__all__ = ["AttachingExim", "Dovecot", "Exim", "MailServer", "Mutt", "OpenSMTPD", "Postfix", "ReplyingExim", "ServerError", "SevenBitPostfix",
+           "Sink", "SNail", "UserPostfix", "free_port"]

@@ -2,6 +2,7 @@
 
 from .program import MailProgram, mbox
 
+# The editor makes the text look old: mutt asks back where a second began between its writing it and its sending it.
 MUTT = """\
 set from="user@{domain}" use_from=yes use_envelope_from=yes realname="User"
 set hostname="{domain}"
@@ -9,7 +10,7 @@ set smtp_url="smtp://{relay}"
 set ssl_starttls=no ssl_force_tls=no
 set dotlock_program="{unpacked}/usr/bin/mutt_dotlock"
 set folder="{scratch}/home" tmpdir="{scratch}/home" record="" copy=no
-set editor="true" fast_reply=yes abort_unmodified=no
+set editor="touch -d @1" fast_reply=yes abort_unmodified=no
 set mime_forward={attached}
 set wait_key=no
 """

@@ -65,7 +65,7 @@ enum msg_type {
     MSG_DRAIN,          /* S>r  u32 grace_ms, bool retire: no new sessions; end when those under way have ended, at the latest after grace_ms. retire:
                            others have taken over, sessions go on as they like until then. store: when its peers are gone */
     MSG_RELOAD,         /* S>store  empty; with a memfd of the new configuration's text. Answer: MSG_ANSWER */
-    MSG_PING,           /* S>r  empty; answered at once with an empty MSG_ANSWER: a role that does not is killed and restarted */
+    MSG_PING,           /* S>r, r>D  empty; answered at once with an empty MSG_ANSWER: a role that does not is killed and restarted */
 
     /* Answers. */
     MSG_ANSWER = 32,    /* u32 enum mt_error, then the fields named at the request's type (none when the error is not 0) */

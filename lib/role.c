@@ -19,6 +19,7 @@ enum {
     METRICS_MAX          = 4096,
     ORPHAN_GRACE_MS      = 2000,                /* for sessions under way when the supervisor is gone */
     LATE_GRACE_MS        = 30000,               /* for those that are still there long after a new generation took over */
+    PULSE_MS             = 2000,                /* between two signs of life that store is asked for */
 };
 
 /* What role_run knows beside what the role may see. */
@@ -27,6 +28,8 @@ struct role_process {
     const struct role_hooks *hooks;
     struct config           *config;
     struct event            *late;              /* timer: retired for long enough */
+    struct event            *pulse;             /* timer, every PULSE_MS */
+    unsigned                 unanswered;        /* turns of it that a MSG_PING waits for store's answer */
     char                     name[32];
     int                      store_fd;          /* handed over before MSG_GO: nothing is heard from store until the role serves; -1: none */
     bool                     opened;            /* hooks->open was called */
@@ -118,6 +121,54 @@ on_store_closed(void *arg, int rc)
     drop_store(p);
 }
 
+/* No other request has this number. */
+#define PULSE_REQ UINT64_MAX
+
+static int
+on_store_message(void *arg, const struct msg_head *head, struct reader *in, int *fd)
+{
+    struct role_process *p = arg;
+
+    if (head->type != MSG_ANSWER || head->req != PULSE_REQ)
+        return p->hooks->on_store_message(&p->context, head, in, fd);
+    if (p->context.store_silent)
+        log_info("event=store-answers");
+    p->unanswered = 0;
+    p->context.store_silent = false;
+    return MT_OK;
+}
+
+/* A turn, not a time: when the whole machine slept, store gets its chance to answer before the next turn. */
+static void
+on_pulse(evutil_socket_t fd, short what, void *arg)
+{
+    struct role_process *p = arg;
+    struct role_context *r = &p->context;
+
+    (void)fd;
+    (void)what;
+    if (r->store == NULL)
+        return;
+    if (p->unanswered == 0)
+        channel_send(r->store, MSG_PING, PULSE_REQ, slice_make("", 0), -1);
+    if (p->unanswered++ < ROLE_SILENT_MS / PULSE_MS || r->store_silent)
+        return;
+    log_warning("event=store-silent waited_ms=%u", ROLE_SILENT_MS);
+    r->store_silent = true;
+}
+
+/* Roles that serve people must not let them wait for a store that hangs. */
+static int
+start_pulse(struct role_process *p)
+{
+    const struct timeval every = { .tv_sec = PULSE_MS / 1000 };
+
+    if (p->hooks->on_store_message == NULL || p->context.role == ROLE_STORE)
+        return MT_OK;
+    p->pulse = event_new(p->context.base, -1, EV_PERSIST, on_pulse, p);
+    return p->pulse == NULL || event_add(p->pulse, &every) != 0 ? MT_ENOMEM : MT_OK;
+}
+
 static int
 open_store(struct role_process *p)
 {
@@ -125,9 +176,11 @@ open_store(struct role_process *p)
 
     if (r->store != NULL)
         drop_store(p);
-    r->store = channel_new(r->base, p->store_fd, STORE_OUT_BYTES, p->hooks->on_store_message, on_store_closed, r);
+    r->store = channel_new(r->base, p->store_fd, STORE_OUT_BYTES, on_store_message, on_store_closed, p);
     if (r->store == NULL)
         return MT_ENOMEM;
+    p->unanswered = 0;
+    r->store_silent = false;
     p->store_fd = -1;
     return MT_OK;
 }
@@ -223,6 +276,8 @@ begin(struct role_process *p)
         rc = sandbox_enter(r->role, r->config);
     if (rc == MT_OK && p->store_fd != -1)
         rc = open_store(p);
+    if (rc == MT_OK)
+        rc = start_pulse(p);
     if (rc == MT_OK && p->hooks->start != NULL)
         rc = p->hooks->start(r);
     if (rc != MT_OK) {
@@ -399,6 +454,8 @@ finish(struct role_process *p)
     free(r->listeners);
     if (p->late != NULL)
         event_free(p->late);
+    if (p->pulse != NULL)
+        event_free(p->pulse);
     if (r->base != NULL)
         event_base_free(r->base);
     config_free(p->config);

@@ -58,10 +58,14 @@ struct role_context {
     struct metrics      **metrics;          /* only lookup: of every process */
     struct role_metrics_owner { enum role role; unsigned index; } *metrics_owners;
     unsigned              metrics_count;
+    bool                  store_silent;     /* store is connected, but has not answered for ROLE_SILENT_MS: it hangs, or its disk does */
     bool                  draining;         /* drain was called */
     bool                  retired;          /* retire was called */
     void                 *own;              /* the role's own state */
 };
+
+/* How long store may take to give a sign of life before nothing new is asked of it. */
+#define ROLE_SILENT_MS 6000u
 
 /*
  * Runs a role to its end, in a process that the supervisor made (`mailtestd --role NAME INDEX`). Returns the exit code (sysexits.h).

@@ -11,7 +11,7 @@ enum { RETRY_S = 1, PAGE_MAX_BYTES = 4 * 1024 * 1024 };
 static bool
 is_ready(const struct lookup *l)
 {
-    return l->connected && l->db != NULL && !l->role->draining;
+    return l->connected && !l->role->store_silent && l->db != NULL && !l->role->draining;
 }
 
 /* A copy of all counters; NULL: out of memory. */
@@ -99,5 +99,5 @@ api_readyz(struct call *c)
     else if (c->lookup->role->draining)
         reply_busy(c->exchange, RETRY_S, "the service is stopping");
     else
-        reply_busy(c->exchange, RETRY_S, "the store is not connected");
+        reply_busy(c->exchange, RETRY_S, c->lookup->connected ? "the store does not answer" : "the store is not connected");
 }

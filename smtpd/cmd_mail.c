@@ -14,7 +14,7 @@
 static enum reply
 check_store(const struct smtpd *smtpd)
 {
-    if (!smtpd->store_up)
+    if (!smtpd->store_up || smtpd->role->store_silent)
         return REPLY_STORE_AWAY;
     return smtpd->store_full ? REPLY_STORE_FULL : REPLY_NONE;
 }

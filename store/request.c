@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 static const struct request requests[] = {
+    { MSG_PING,           FROM(ROLE_SMTPD) | FROM(ROLE_IMAPD) | FROM(ROLE_LOOKUP) | FROM(ROLE_WEBHOOK), serve_ping },
     { MSG_DELIVER,        FROM(ROLE_SMTPD),                                       serve_deliver        },
     { MSG_MINT,           FROM(ROLE_LOOKUP) | FROM(ROLE_CTL),                     serve_mint           },
     { MSG_TOKEN_SHOW,     FROM(ROLE_CTL),                                         serve_token_show     },

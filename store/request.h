@@ -34,7 +34,7 @@ request_fn serve_mailbox_add, serve_mailbox_list, serve_mailbox_show, serve_mail
 /* serve_key.c */
 request_fn serve_key_rotate, serve_key_list, serve_key_retire, serve_api_key_add, serve_api_key_list, serve_api_key_revoke;
 /* serve_status.c */
-request_fn serve_status, serve_subscribe, serve_backup;
+request_fn serve_status, serve_subscribe, serve_backup, serve_ping;
 /* serve_webhook.c */
 request_fn serve_webhook_add, serve_webhook_list, serve_webhook_remove, serve_webhook_test, serve_post_list, serve_post_retry, serve_post_ready,
            serve_post_done, serve_pattern, serve_serving;

@@ -58,3 +58,21 @@ def test_drain_ends_idle_sessions_and_lets_a_mail_end(service):
         stopped.join(30)
     service.start()
     assert [message["subject"] for message in stored(service)] == ["under way"]
+
+
+def test_a_store_that_hangs_is_noticed_and_puts_mail_off(service):
+    service.add_mailbox("acme")
+    store = service.role_pids("store")[0]
+    with connect(service) as client:
+        client.say("EHLO client.test")
+        os.kill(store, signal.SIGSTOP)
+        try:
+            service.wait_for(lambda: service.http("GET", "/readyz", key=None).status == 503, "it is not ready any more", 30)
+            assert b"does not answer" in service.http("GET", "/readyz", key=None).body
+            assert client.say("MAIL FROM:<>").startswith("451 4.3.0")
+        finally:
+            os.kill(store, signal.SIGCONT)
+        service.wait_for(lambda: service.http("GET", "/readyz", key=None).status == 200, "it is ready again")
+        service.wait_for(lambda: client.say("MAIL FROM:<>").startswith("250 "), "MAIL is accepted again")
+        assert client.say(f"RCPT TO:<acme@{DOMAIN}>").startswith("250 ")
+    assert service.role_pids("store") == [store]

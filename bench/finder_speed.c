@@ -35,12 +35,13 @@ read_file(const char *name)
     if (in == NULL)
         err(2, "%s", name);
     do {
-        if ((room = buf_reserve(&b, PIECE_BYTES)) == NULL)
-            errx(2, "%s: %s", name, mt_strerror(b.fault));
-        len = fread(room, 1, PIECE_BYTES, in);
+        room = buf_reserve(&b, PIECE_BYTES);
+        len = room == NULL ? 0 : fread(room, 1, PIECE_BYTES, in);
         buf_added(&b, len);
     } while (len > 0);
     fclose(in);
+    if (b.fault != MT_OK)
+        errx(2, "%s: %s", name, mt_strerror(b.fault));
     return b;
 }
 

@@ -323,6 +323,6 @@ content_place(const struct content *c, enum content_form form)
 bool
 content_is_attached(const struct content *c, enum content_form form)
 {
-    return form == FORM_MESSAGE || form == FORM_COMPOUND_FILE || slice_starts(slice_of(c->type), "message/rfc822") ||
-           strcmp(c->type, "message/global") == 0;
+    return form == FORM_MESSAGE || form == FORM_COMPOUND_FILE || strcmp(c->type, "message/global") == 0 ||
+           slice_starts(slice_of(c->type), "message/rfc822");
 }

@@ -5,30 +5,15 @@
 #include "finder/layers.h"
 
 #include "finder/blocks.h"
-#include "finder/compound_file.h"
 #include "finder/content.h"
 #include "finder/field_search.h"
-#include "finder/gzip.h"
-#include "finder/pkcs7.h"
-#include "finder/tnef.h"
-#include "finder/zip.h"
+#include "finder/unpack.h"
 #include "lib/error.h"
-#include "lib/transfer.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LEVELS = LAYERS_DEEPEST + 1, LEVELS_KEPT = 2, DECODED_BYTES = 4096, NO_PART = UINT32_MAX, NAME_BYTES = 512 };
-
-/* What unpacks the content; one level has one at a time. */
-union decoder {
-    struct base64        base64;
-    struct gzip          gzip;
-    struct zip           zip;
-    struct tnef          tnef;
-    struct pkcs7         pkcs7;
-    struct compound_file compound_file;
-};
+enum { LEVELS = LAYERS_DEEPEST + 1, LEVELS_KEPT = 2, NO_PART = UINT32_MAX, NAME_BYTES = 512 };
 
 struct level {
     struct layers        *layers;
@@ -45,7 +30,7 @@ struct level {
     bool                  searching, seeking, decoding, walking;    /* which of these are in use */
     struct search        *search;
     struct blocks         blocks;
-    union decoder        *decoder;
+    struct unpack        *decoder;
     struct mime_walk     *walk;
     struct field_search  *fields;
     struct content        part;             /* of the walk: what is known of the part that is read */
@@ -186,130 +171,31 @@ begin_decoder(struct level *v)
         return;
     }
     v->decoding = true;
-    switch (v->form) {
-    case FORM_GZIP:
-        gzip_init(&v->decoder->gzip, &container_events, v, &l->budget);
-        break;
-    case FORM_ZIP:
-        zip_init(&v->decoder->zip, &container_events, v, &l->budget);
-        break;
-    case FORM_TNEF:
-        tnef_init(&v->decoder->tnef, &container_events, v);
-        break;
-    case FORM_PKCS7:
-        pkcs7_init(&v->decoder->pkcs7, &container_events, v, &l->budget);
-        break;
-    case FORM_COMPOUND_FILE:
-        compound_file_init(&v->decoder->compound_file, &container_events, v);
+    unpack_init(v->decoder, v->form, &container_events, v, &l->budget);
+    if (v->form == FORM_COMPOUND_FILE)
         l->gathering = true;
-        break;
-    default:
-        base64_init(&v->decoder->base64);
-        next = open_next(v, false);
-        if (next != NULL) {
-            next->content = v->content;
-            next->own = v->own;
-        }
-        break;
-    }
-}
-
-static void
-feed_base64(struct level *v, struct slice octets)
-{
-    char out[BASE64_ROOM(DECODED_BYTES)];
-
-    for (size_t at = 0; at < octets.len; at += DECODED_BYTES) {
-        size_t len = base64_decode(&v->decoder->base64, slice_sub(octets, at, DECODED_BYTES), out);
-
-        if (len > 0)
-            on_content_octets(v, slice_make(out, len));
-    }
-}
-
-static void
-feed_decoder(struct level *v, struct slice octets)
-{
-    switch (v->form) {
-    case FORM_GZIP:
-        gzip_feed(&v->decoder->gzip, octets);
-        break;
-    case FORM_ZIP:
-        zip_feed(&v->decoder->zip, octets);
-        break;
-    case FORM_TNEF:
-        tnef_feed(&v->decoder->tnef, octets);
-        break;
-    case FORM_PKCS7:
-        pkcs7_feed(&v->decoder->pkcs7, octets);
-        break;
-    case FORM_COMPOUND_FILE:
-        compound_file_feed(&v->decoder->compound_file, octets);
-        break;
-    default:
-        feed_base64(v, octets);
-        break;
-    }
-}
-
-static void
-finish_base64(struct level *v)
-{
-    char   out[2];
-    size_t len = base64_finish(&v->decoder->base64, out);
-
-    if (len > 0)
-        on_content_octets(v, slice_make(out, len));
-    on_content_end(v);
+    if (v->form != FORM_BASE64 || (next = open_next(v, false)) == NULL)
+        return;
+    next->content = v->content;
+    next->own = v->own;
 }
 
 /* Ends what it unpacks, and frees what it took for that. */
 static void
 finish_decoder(struct level *v)
 {
-    bool cut = false;
-
     v->decoding = false;
-    switch (v->form) {
-    case FORM_GZIP:
-        gzip_finish(&v->decoder->gzip);
-        cut = v->decoder->gzip.cut;
-        break;
-    case FORM_ZIP:
-        zip_finish(&v->decoder->zip);
-        cut = v->decoder->zip.cut;
-        break;
-    case FORM_TNEF:
-        tnef_finish(&v->decoder->tnef);
-        break;
-    case FORM_PKCS7:
-        pkcs7_finish(&v->decoder->pkcs7);
-        cut = v->decoder->pkcs7.cut;
-        break;
-    case FORM_COMPOUND_FILE:
-        compound_file_finish(&v->decoder->compound_file);
-        cut = v->decoder->compound_file.cut;
+    if (!unpack_finish(v->decoder))
+        v->layers->is_cut = true;
+    if (v->form == FORM_COMPOUND_FILE)
         v->layers->gathering = false;
-        break;
-    default:
-        finish_base64(v);
-        break;
-    }
-    v->layers->is_cut = v->layers->is_cut || cut;
 }
 
-/* A mail is given up: frees what its decoder holds, and tells nothing. */
 static void
 drop_decoder(struct level *v)
 {
-    if (v->decoding && v->form == FORM_GZIP)
-        gzip_fini(&v->decoder->gzip);
-    else if (v->decoding && v->form == FORM_ZIP)
-        zip_fini(&v->decoder->zip);
-    else if (v->decoding && v->form == FORM_PKCS7)
-        pkcs7_fini(&v->decoder->pkcs7);
-    else if (v->decoding && v->form == FORM_COMPOUND_FILE)
-        compound_file_fini(&v->decoder->compound_file);
+    if (v->decoding)
+        unpack_drop(v->decoder);
     v->decoding = false;
 }
 
@@ -511,12 +397,6 @@ search_kind_of(enum content_form form)
     }
 }
 
-static bool
-is_container(enum content_form form)
-{
-    return form >= FORM_GZIP;
-}
-
 /* Its first octets are known: decides how it is read. */
 static void
 begin_content(struct level *v)
@@ -532,7 +412,7 @@ begin_content(struct level *v)
     kind = search_kind_of(v->form);
     if (v->form == FORM_COMPOUND_FILE && l->gathering)
         deepest = true;
-    if (deepest && (is_container(v->form) || v->form == FORM_MESSAGE)) {
+    if (deepest && (unpack_is_for(v->form) || v->form == FORM_MESSAGE)) {
         l->is_cut = true;
         kind = SEARCH_OCTETS;
     }
@@ -548,7 +428,7 @@ begin_content(struct level *v)
         return;
     if (v->form == FORM_MESSAGE)
         begin_walk(v);
-    else if (is_container(v->form))
+    else if (unpack_is_for(v->form))
         begin_decoder(v);
     else if (v->form == FORM_TEXT || v->form == FORM_OCTETS || v->form == FORM_HTML)
         v->seeking = true;
@@ -567,7 +447,7 @@ pass(struct level *v, struct slice octets)
     if (v->seeking)
         blocks_feed(&v->blocks, octets);
     if (v->decoding)
-        feed_decoder(v, octets);
+        unpack_feed(v->decoder, octets);
     if (v->walking)
         mime_walk_feed(v->walk, octets);
 }
@@ -700,7 +580,7 @@ void
 layers_reset(struct layers *l)
 {
     for (unsigned i = 0; i < LEVELS; i++) {
-        if (l->levels[i] != NULL && i < LEVELS_KEPT) {
+        if (i < LEVELS_KEPT && l->levels[i] != NULL) {
             shrink(l->levels[i]);
         } else {
             level_free(l->levels[i]);

@@ -90,7 +90,7 @@ def test_a_quoted_secret_and_a_literal_are_the_same(acme):
 
 
 def test_a_wrong_login_is_refused(acme):
-    for user, secret in ("acme", "wrong"), ("nobody", "wrong"), (f"acme@elsewhere.test", acme.acme["secret"]):
+    for user, secret in ("acme", "wrong"), ("nobody", "wrong"), ("acme@elsewhere.test", acme.acme["secret"]):
         with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\] wrong user or password"):
             connect(acme).login(user, secret)
     login(acme, user=f"ACME@{DOMAIN}").logout()

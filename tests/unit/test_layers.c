@@ -224,7 +224,7 @@ the_depth_has_a_bound(void **state)
     for (size_t i = 0; i < COUNT(packings); i++) {
         struct buf     inner, mail;
         struct finder *f;
-        size_t         before = memory_in_use(), used;
+        size_t         before, used;
         uint32_t       traits;
 
         buf_init(&inner, MAIL_BYTES_MAX);

@@ -26,6 +26,8 @@ CONFDIR    ?= $(SYSCONFDIR)/mailtest
 PYTHON       := /usr/bin/python3
 FUZZ_SECONDS ?= 600
 PYTEST_ARGS  ?=
+# Tests wait more than they compute: twice the cores. Each has services, ports and folders of its own.
+PYTEST_WORKERS ?= $(shell expr 2 \* $$(nproc))
 
 # ---- Compiler and flags ----------------------------------------------------------------------------------------
 
@@ -178,7 +180,7 @@ unit: $(UNIT_PROGRAMS)                  ## the unit tests alone
 	$(PYTHON) tools/run-unit $^
 
 e2e: all                                ## the end-to-end tests alone; PYTEST_ARGS='-k drain' picks some
-	MAILTEST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest tests/e2e $(PYTEST_ARGS)
+	MAILTEST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest tests/e2e -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 asan:                                   ## build programs and unit tests with AddressSanitizer and UBSan into build/asan
 	$(MAKE) $(PARALLEL) VARIANT=asan all test-programs

@@ -265,5 +265,5 @@ report_timeline(struct buf *out, const struct story *story)
     put_hops(out, json_object_get(story->answer, "hops"));
     put_clock(out, story);
     if (story->deleted)
-        buf_printf(out, "Deleted: %u message(s).\n", story->messages_deleted);
+        buf_printf(out, "Deleted: %u message%s.\n", story->messages_deleted, story->messages_deleted == 1 ? "" : "s");
 }

@@ -7,6 +7,8 @@
 #include "lib/mailbox.h"
 
 #include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -138,6 +140,18 @@ read_address(struct settings *s, const struct options *o, const char *name, cons
                   "blanks, quotes and brackets", name, *out);
 }
 
+/* Read in the way of the library that checks certificates by it, so that what it cannot use is told before anything is sent. */
+static bool
+has_certificates(const char *file)
+{
+    X509_STORE *store = X509_STORE_new();
+    bool        good = store != NULL && X509_STORE_load_file(store, file) == 1;
+
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return good;
+}
+
 static int
 read_tls(struct settings *s, const struct options *o)
 {
@@ -158,6 +172,8 @@ read_tls(struct settings *s, const struct options *o)
     s->plan.ca_file = options_value(o, "ca-file");
     if (s->plan.ca_file != NULL && access(s->plan.ca_file, R_OK) != 0)
         return refuse(s, "--ca-file %.200s cannot be read", s->plan.ca_file);
+    if (s->plan.ca_file != NULL && !has_certificates(s->plan.ca_file))
+        return refuse(s, "--ca-file %.200s holds no certificates in PEM (\"-----BEGIN CERTIFICATE-----\")", s->plan.ca_file);
     return MT_OK;
 }
 
@@ -176,6 +192,20 @@ read_helo(struct settings *s, const struct options *o)
     if (text[0] == '\0' || strlen(text) >= sizeof(s->helo))
         return refuse(s, "--helo needs a name of 1 to %zu characters", sizeof(s->helo) - 1);
     s->plan.helo = text;
+    return MT_OK;
+}
+
+/* Whether an address, as far as the server is given as one, is of the family that was asked for. */
+static int
+check_family(struct settings *s, const char *option)
+{
+    struct in_addr address;
+    bool           v4 = inet_pton(AF_INET, s->server, &address) == 1, v6 = is_ipv6(slice_of(s->server));
+
+    if (s->family == FAMILY_IPV6 && v4)
+        return refuse(s, "-6 asks for IPv6, but --%s %s is an IPv4 address", option, s->server);
+    if (s->family == FAMILY_IPV4 && v6)
+        return refuse(s, "-4 asks for IPv4, but --%s %s is an IPv6 address", option, s->server);
     return MT_OK;
 }
 
@@ -204,7 +234,7 @@ read_route(struct settings *s, const struct options *o)
     if (options_has(o, "ipv4") && options_has(o, "ipv6"))
         return refuse(s, "-4 and -6 exclude each other");
     s->family = options_has(o, "ipv4") ? FAMILY_IPV4 : options_has(o, "ipv6") ? FAMILY_IPV6 : FAMILY_ANY;
-    return MT_OK;
+    return server == NULL ? MT_OK : check_family(s, relay != NULL ? "relay" : "smtp");
 }
 
 static int

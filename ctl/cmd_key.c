@@ -96,6 +96,8 @@ run_retire(struct ctl *ctl)
     uint64_t id;
     int      rc, code = ctl_number_operand(ctl, 0, "key id", UINT32_MAX, &id);
 
+    if (code == EX_OK)
+        code = ctl_confirm(ctl, "Retire key %llu? Tokens made with it, also those under way, are no longer genuine.", (unsigned long long)id);
     if (code != EX_OK)
         return code;
     write_u32(client_fields(ctl->client), (uint32_t)id);
@@ -106,11 +108,18 @@ run_retire(struct ctl *ctl)
     return rc == MT_OK ? print_id(ctl, id, show_retired) : ctl_end(ctl, rc, "key %llu", (unsigned long long)id);
 }
 
+static const struct option_spec retire_options[] = {
+    { 'y', "yes", NULL, "do not ask; needed where there is no terminal" },
+    { 0, NULL, NULL, NULL },
+};
+
 const struct command key_commands[] = {
     { "rotate", "", 0, 0, NEED_STORE, "make a new master key and mint with it from now on",
       "Tokens made with older keys stay genuine until those are retired.", NULL, run_rotate, NULL },
     { "list", "", 0, 0, NEED_STORE, "the master keys' ids and ages; never the keys", NULL, NULL, run_key_list, NULL },
-    { "retire", "ID", 1, 1, NEED_STORE, "forget an old master key: its tokens are no longer genuine", NULL, NULL, run_retire, NULL },
+    { "retire", "ID", 1, 1, NEED_STORE, "forget an old master key: its tokens are no longer genuine",
+      "It asks first: a mail under way with a token of this key no longer counts. Wait until the last of them has its verdict.",
+      retire_options, run_retire, NULL },
     { NULL, NULL, 0, 0, NEED_NOTHING, NULL, NULL, NULL, NULL, NULL },
 };
 

@@ -316,7 +316,7 @@ show_mailbox(const struct ctl *ctl, const json_t *d)
         { "arrivals",     "arrivals",              AS_TEXT    },
         { "usually each", "usual_gap_s",           AS_SECONDS },
         { "way",          "way",                   AS_TEXT    },
-        { "found in",     "found_in",              AS_WORDS   },
+        { "found in",     "found_in",              AS_PLACES  },
         { "confirmation", "confirmation.provider", AS_TEXT    },
         { "  asked",      "confirmation.at",       AS_TIME    },
         { "  code",       "confirmation.code",     AS_TEXT    },
@@ -398,8 +398,9 @@ read_deleted(void *arg, struct reader *r)
 static void
 show_deleted(const struct ctl *ctl, const json_t *d)
 {
-    fprintf(ctl->out, "Mailbox %s is deleted, and %lld message(s) with it.\n", text_of(d, "mailbox"),
-            (long long)json_integer_value(json_object_get(d, "messages_deleted")));
+    long long count = (long long)json_integer_value(json_object_get(d, "messages_deleted"));
+
+    fprintf(ctl->out, "Mailbox %s is deleted, and %lld message%s with it.\n", text_of(d, "mailbox"), count, count == 1 ? "" : "s");
 }
 
 static int

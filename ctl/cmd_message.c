@@ -94,6 +94,8 @@ run_list(struct ctl *ctl)
 
     if (code == EX_OK)
         code = ctl_number_option(ctl, "limit", LIST_MAX, LIST_DEFAULT, &limit);
+    if (code == EX_OK && limit == 0)
+        code = ctl_fail(EX_USAGE, "--limit 0 would show nothing: a number from 1 on");
     if (code == EX_OK)
         code = ctl_number_option(ctl, "before", UINT64_MAX, 0, &before);
     if (code != EX_OK)
@@ -169,7 +171,7 @@ show_message(const struct ctl *ctl, const json_t *d)
     };
     static const struct column token_columns[] = {
         { "TOKEN",    "token",    AS_TEXT  },
-        { "FOUND IN", "found_in", AS_WORDS },
+        { "FOUND IN", "found_in", AS_PLACES },
     };
     static const struct column part_columns[] = {
         { "PART",     "type",     AS_TEXT  },
@@ -219,12 +221,24 @@ read_token(void *arg, struct reader *r)
     return rc;
 }
 
+/* What is known of told->token. */
+static int
+ask_token(struct ctl *ctl, struct told *told)
+{
+    struct buf *fields = client_fields(ctl->client);
+    int         rc;
+
+    write_string(fields, told->mailbox);
+    write_string(fields, told->token);
+    rc = client_call(ctl->client, MSG_TOKEN_SHOW, -1, NULL, read_token, told);
+    return rc == MT_ENOTFOUND ? MT_OK : rc;
+}
+
 /* The name of the mailbox that a record belongs to, and its token. */
 static int
 ask_owner(struct ctl *ctl, struct slice record, struct told *told)
 {
     struct name_search search = { .id = 0 };
-    struct buf        *fields;
     int                rc = facts_message_owner(record, &search.id, told->token);
 
     if (rc != MT_OK)
@@ -232,13 +246,7 @@ ask_owner(struct ctl *ctl, struct slice record, struct told *told)
     client_fields(ctl->client);
     rc = client_call(ctl->client, MSG_MAILBOX_LIST, -1, read_name, NULL, &search);
     memcpy(told->mailbox, search.name, sizeof(told->mailbox));
-    if (rc != MT_OK || told->token[0] == '\0')
-        return rc;
-    fields = client_fields(ctl->client);
-    write_string(fields, told->mailbox);
-    write_string(fields, told->token);
-    rc = client_call(ctl->client, MSG_TOKEN_SHOW, -1, NULL, read_token, told);
-    return rc == MT_ENOTFOUND ? MT_OK : rc;
+    return rc != MT_OK || told->token[0] == '\0' ? rc : ask_token(ctl, told);
 }
 
 /* token may be NULL; else NULL is put there where the message has none. */
@@ -283,32 +291,62 @@ run_show(struct ctl *ctl)
 
 /* ---- Explain ---------------------------------------------------------------------------------------------------- */
 
+/* What an arrival of this message lost of a token; NULL: that is not known, or no such arrival is kept. */
+static json_t *
+lost_of(const json_t *token, const json_t *message)
+{
+    json_int_t id = json_integer_value(json_object_get(message, "id"));
+    size_t     i;
+    json_t    *arrival;
+
+    json_array_foreach (json_object_get(token, "arrivals"), i, arrival)
+        if (json_integer_value(json_object_get(arrival, "message_id")) == id)
+            return json_object_get(arrival, "lost");
+    return NULL;
+}
+
+/* found: the token with its places in this message; known: what is known of it, NULL: nothing. */
 static void
-explain_token(const struct ctl *ctl, const json_t *message, const json_t *token)
+explain_token(const struct ctl *ctl, const json_t *message, const json_t *found, const json_t *known)
 {
     static const struct column facts[] = {
-        { "token",    "token",       AS_TEXT  },
-        { "found in", "found_in",    AS_WORDS },
-        { "lost in",  "lost",        AS_WORDS },
-        { "verdict",  "verdict",     AS_TEXT  },
-        { "deadline", "deadline_at", AS_TIME  },
-        { "decided",  "decided_at",  AS_TIME  },
-        { "amended",  "amended_at",  AS_TIME  },
+        { "token",    "token",       AS_TEXT   },
+        { "found in", "found_in",    AS_PLACES },
+        { "lost in",  "lost",        AS_PLACES },
+        { "verdict",  "verdict",     AS_TEXT   },
+        { "deadline", "deadline_at", AS_TIME   },
+        { "decided",  "decided_at",  AS_TIME   },
+        { "amended",  "amended_at",  AS_TIME   },
     };
-    json_t *first = json_array_get(json_object_get(message, "tokens"), 0), *rows;
+    json_t *row = json_copy((json_t *)(uintptr_t)found), *lost = lost_of(known, message);
 
-    fputs("\nToken\n", ctl->out);
-    if (first == NULL) {
+    if (lost != NULL)
+        json_object_set(row, "lost", lost);
+    for (size_t i = 0; known != NULL && i < COUNT(facts); i++)
+        if (json_object_get(row, facts[i].path) == NULL && strcmp(facts[i].path, "lost") != 0)
+            json_object_set(row, facts[i].path, json_object_get(known, facts[i].path));
+    output_lost_by(row);
+    output_fields(ctl->out, row, facts, COUNT(facts));
+    json_decref(row);
+}
+
+/* Of tokens, as many as there are in the message, those of which nothing is known are null. */
+static void
+explain_tokens(const struct ctl *ctl, const json_t *message, const json_t *tokens)
+{
+    const json_t *all = json_object_get(message, "tokens");
+    size_t        count = json_array_size(all);
+
+    fputs(count > 1 ? "\nTokens\n" : "\nToken\n", ctl->out);
+    if (count == 0)
         fputs("There is no genuine token of this mailbox in it.\n", ctl->out);
-        return;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *known = json_array_get(tokens, i);
+
+        if (i > 0)
+            fputc('\n', ctl->out);
+        explain_token(ctl, message, json_array_get(all, i), json_is_object(known) ? known : NULL);
     }
-    rows = json_copy(first);
-    json_object_set(rows, "lost", json_object_get(message, "lost"));
-    for (size_t i = 0; token != NULL && i < COUNT(facts); i++)
-        if (json_object_get(rows, facts[i].path) == NULL)
-            json_object_set(rows, facts[i].path, json_object_get(token, facts[i].path));
-    output_fields(ctl->out, rows, facts, COUNT(facts));
-    json_decref(rows);
 }
 
 static void
@@ -364,7 +402,7 @@ explain_list(const struct ctl *ctl, const char *title, const json_t *texts)
         buf_init(&line, (size_t)OUTPUT_LONG_MAX * 4);
         output_value(&line, text, AS_LONG);
         fputs("  ", ctl->out);
-        output_slice(ctl->out, buf_slice(&line));
+        output_wrapped(ctl->out, buf_slice(&line), 2);
         fputc('\n', ctl->out);
         buf_fini(&line);
     }
@@ -402,7 +440,7 @@ show_explained(const struct ctl *ctl, const json_t *d)
     const json_t *claims = json_object_get(message, "claims");
 
     output_fields(ctl->out, message, facts, COUNT(facts));
-    explain_token(ctl, message, json_object_get(d, "token"));
+    explain_tokens(ctl, message, json_object_get(d, "tokens"));
     explain_report(ctl, message);
     explain_confirmation(ctl, message);
     fprintf(ctl->out, "\nForward\n%s\n", way_in_words(json_string_value(json_object_get(forward, "way"))));
@@ -419,19 +457,48 @@ show_explained(const struct ctl *ctl, const json_t *d)
     explain_list(ctl, "Received-SPF", json_object_get(claims, "spf"));
 }
 
+/* What is known of each further genuine token of a message, behind what is known of the first (NULL: nothing, or there is none). */
+static int
+ask_tokens(struct ctl *ctl, const json_t *message, const json_t *first, json_t **out)
+{
+    json_t *found, *tokens = json_array();
+    size_t  i;
+    int     rc = tokens == NULL ? MT_ENOMEM : MT_OK;
+
+    json_array_foreach (json_object_get(message, "tokens"), i, found) {
+        struct told told = { .minted_us = 0 };
+        bool        fits = slice_copy(told.mailbox, sizeof(told.mailbox), slice_of(json_string_value(json_object_get(message, "mailbox")))) &&
+                           slice_copy(told.token, sizeof(told.token), slice_of(json_string_value(json_object_get(found, "token"))));
+
+        if (rc == MT_OK && i > 0)
+            rc = fits ? ask_token(ctl, &told) : MT_EPROTO;
+        if (i == 0 && first != NULL)
+            told.token_document = json_copy((json_t *)(uintptr_t)first);
+        json_array_append_new(tokens, told.token_document == NULL ? json_null() : told.token_document);
+    }
+    *out = tokens;
+    return rc;
+}
+
 static int
 run_explain(struct ctl *ctl)
 {
-    json_t  *message, *token = NULL;
+    json_t  *message = NULL, *token = NULL, *tokens = NULL;
     uint64_t id;
     int      rc, code = ctl_number_operand(ctl, 0, "message id", UINT64_MAX, &id);
 
     if (code != EX_OK)
         return code;
     rc = ask_message(ctl, id, &message, &token);
-    if (rc != MT_OK)
-        return ctl_end(ctl, rc, "message %llu", (unsigned long long)id);
-    return ctl_print(ctl, json_pack("{so so}", "message", message, "token", token == NULL ? json_null() : token), show_explained);
+    if (rc == MT_OK)
+        rc = ask_tokens(ctl, message, token, &tokens);
+    if (rc == MT_OK)
+        return ctl_print(ctl, json_pack("{so so so}", "message", message, "token", token == NULL ? json_null() : token, "tokens", tokens),
+                         show_explained);
+    json_decref(message);
+    json_decref(token);
+    json_decref(tokens);
+    return ctl_end(ctl, rc, "message %llu", (unsigned long long)id);
 }
 
 /* ---- Raw -------------------------------------------------------------------------------------------------------- */
@@ -539,7 +606,8 @@ const struct command message_commands[] = {
     { "explain", "ID", 1, 1, NEED_STORE, "for a person: what was found where, what was lost, the kind and why, the way",
       "Where the token still stood and where it is gone, what a report means, how the mail was forwarded and by which evidence,\n"
       "the hops with their delays, what differs from the arrivals before, and what the hosts on its way claim.\n"
-      "JSON: message and token, as the HTTP interface answers them.", NULL, run_explain, NULL },
+      "JSON: message, tokens (each genuine one, in the order of the message's) and token (the first), as the HTTP interface\n"
+      "answers them.", NULL, run_explain, NULL },
     { "raw", "ID", 1, 1, NEED_STORE, "the message itself, octet by octet",
       "On a terminal, control characters are shown as \\xNN; redirect the output for the exact octets.", NULL, run_raw, NULL },
     { "delete", "ID", 1, 1, NEED_STORE, "delete a message; the record of the arrival stays", NULL, NULL, run_delete, NULL },

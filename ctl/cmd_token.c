@@ -5,12 +5,17 @@
 #include "ctl/way.h"
 #include "lib/duration.h"
 #include "lib/error.h"
+#include "lib/record.h"
+#include "lib/record.h"
 #include "lib/rfc3339.h"
 #include "lib/token.h"
 
 #include <time.h>
 
-enum { EX_OTHER_REPLY = 1, WAIT_DEFAULT_MS = 10 * 60 * 1000 };
+/* What `token wait` ends with besides those of sysexits.h. */
+enum { EX_BOUNCED = 1, EX_MISSED = 2 };
+
+enum { WAIT_DEFAULT_MS = 10 * 60 * 1000 };
 
 static uint64_t
 now_us(clockid_t clock)
@@ -98,7 +103,7 @@ run_mint(struct ctl *ctl)
     write_u64(fields, deadline);
     rc = client_call(ctl->client, MSG_MINT, -1, NULL, read_minted, &m);
     if (rc == MT_EINVALID)
-        return ctl_fail(EX_USAGE, "the deadline is over already, or further ahead than 366 days");
+        return ctl_fail(EX_USAGE, "the deadline is over already, or more than %u days ahead", TOKEN_DEADLINE_MAX_DAYS);
     if (rc != MT_OK)
         return ctl_end(ctl, rc, "mailbox %s", mailbox);
     return ctl_print(ctl, json_pack("{ss ss ss so so}", "token", m.token, "mailbox", mailbox, "address", m.address, "issued_at",
@@ -112,6 +117,28 @@ struct shown {
     const char *token;
     json_t     *document;
 };
+
+/* The same document of a token of which nothing is known, as the HTTP interface answers it. */
+static int
+read_unknown(struct shown *s)
+{
+    struct buf    fields, text;
+    struct reader r;
+    uint64_t      minted_us;
+    int           rc;
+
+    buf_init(&fields, RECORD_BYTES_MAX);
+    buf_init(&text, FACTS_MAX_BYTES);
+    write_bytes(&fields, slice_make("", 0));
+    write_u32(&fields, 0);
+    reader_init(&r, buf_slice(&fields));
+    rc = fields.fault != MT_OK ? fields.fault : facts_token(&r, s->mailbox, s->token, now_us(CLOCK_REALTIME), &text, &minted_us);
+    if (rc == MT_OK)
+        s->document = output_parsed(&text);
+    buf_fini(&fields);
+    buf_fini(&text);
+    return rc == MT_OK && s->document == NULL ? MT_ENOMEM : rc;
+}
 
 static int
 read_shown(void *arg, struct reader *r)
@@ -163,8 +190,8 @@ show_arrival(const struct ctl *ctl, json_t *arrival)
         { "  kind",      "kind",           AS_TEXT    },
         { "  message",   "message",        AS_TEXT    },
         { "  size",      "size",           AS_BYTES   },
-        { "  found in",  "found_in",       AS_WORDS   },
-        { "  lost in",   "lost",           AS_WORDS   },
+        { "  found in",  "found_in",       AS_PLACES  },
+        { "  lost in",   "lost",           AS_PLACES  },
         { "  client",    "client.address", AS_TEXT    },
         { "  name",      "client.name",    AS_TEXT    },
         { "  HELO",      "client.helo",    AS_TEXT    },
@@ -176,6 +203,7 @@ show_arrival(const struct ctl *ctl, json_t *arrival)
 
     fputs("\nArrival\n", ctl->out);
     json_object_set_new(arrival, "message", message_text(arrival));
+    output_lost_by(arrival);
     output_fields(ctl->out, arrival, facts, COUNT(facts));
     way_show(ctl->out, arrival);
 }
@@ -207,8 +235,17 @@ show_token(const struct ctl *ctl, const json_t *d)
                                                         duration_text((uint64_t)down_ms * 1000, text)));
     output_fields(ctl->out, shown, facts, COUNT(facts));
     json_decref(shown);
+    if (json_is_false(json_object_get(d, "registered")))
+        output_paragraph(ctl->out, "Nothing is known of it: it was not minted here, and no mail with it has come.");
     json_array_foreach (json_object_get(d, "arrivals"), i, arrival)
         show_arrival(ctl, arrival);
+}
+
+static void
+show_foreign_token(const struct ctl *ctl, const json_t *d)
+{
+    show_token(ctl, d);
+    output_paragraph(ctl->out, "It is no genuine token of this mailbox: its key did not make it, or its key is retired. No mail can make it arrive.");
 }
 
 /* Operands 0 and 1: mailbox and token; the token is copied in lower case. */
@@ -227,6 +264,36 @@ token_operands(const struct ctl *ctl, char mailbox[MAILBOX_NAME_MAX + 1], char t
 }
 
 static int
+ignore_fields(void *arg, struct reader *r)
+{
+    struct slice bytes;
+
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        read_bytes(r, &bytes, RECORD_BYTES_MAX);
+    return read_ok(r) ? MT_OK : MT_EPROTO;
+}
+
+/* Store does not say whether it is the mailbox that it does not know. */
+static int
+ask_mailbox_exists(struct ctl *ctl, const char *mailbox)
+{
+    write_string(client_fields(ctl->client), mailbox);
+    return client_call(ctl->client, MSG_MAILBOX_SHOW, -1, NULL, ignore_fields, NULL);
+}
+
+static int
+show_not_found(struct ctl *ctl, const char *mailbox, const char *token)
+{
+    struct shown s = { .mailbox = mailbox, .token = token };
+    int          rc = ask_mailbox_exists(ctl, mailbox);
+
+    if (rc == MT_OK)
+        rc = read_unknown(&s);
+    return rc == MT_OK ? ctl_print(ctl, s.document, show_foreign_token) : ctl_end(ctl, rc, "mailbox %s", mailbox);
+}
+
+static int
 run_show(struct ctl *ctl)
 {
     json_t *document;
@@ -236,7 +303,11 @@ run_show(struct ctl *ctl)
     if (code != EX_OK)
         return code;
     rc = ask_token(ctl, mailbox, token, &document);
-    return rc == MT_OK ? ctl_print(ctl, document, show_token) : ctl_end(ctl, rc, "token %s of mailbox %s", token, mailbox);
+    if (rc == MT_OK)
+        return ctl_print(ctl, document, show_token);
+    if (rc == MT_ENOTFOUND)
+        return show_not_found(ctl, mailbox, token);
+    return ctl_end(ctl, rc, "token %s of mailbox %s", token, mailbox);
 }
 
 static bool
@@ -245,20 +316,34 @@ change_is_of_token(void *arg, const struct change *change)
     return change->has_token && token_equal(&change->token, arg);
 }
 
-/* Whether waiting on could still change the verdict into something better, or the exit code for it. */
+/*
+ * The exit code for a verdict; EX_TEMPFAIL: it is still waited for. An automatic reply decides nothing before there is a deadline that
+ * is over: the mail may still come.
+ */
 static int
 code_of_verdict(const json_t *document)
 {
+    static const struct {
+        const char *verdict;
+        int         code;
+    } codes[] = {
+        { "waiting",       EX_TEMPFAIL },
+        { "arrived",       EX_OK       },
+        { "late",          EX_OK       },
+        { "bounced",       EX_BOUNCED  },
+        { "autoreply",     EX_MISSED   },
+        { "not-arrived",   EX_MISSED   },
+        { "receiver-down", EX_MISSED   },
+    };
     const char *verdict = json_string_value(json_object_get(document, "verdict"));
 
-    if (verdict == NULL)
-        return EX_SOFTWARE;
-    if (strcmp(verdict, "arrived") == 0 || strcmp(verdict, "late") == 0)
-        return EX_OK;
-    return strcmp(verdict, "bounced") == 0 ? EX_OTHER_REPLY : EX_TEMPFAIL;
+    for (size_t i = 0; verdict != NULL && i < COUNT(codes); i++)
+        if (strcmp(verdict, codes[i].verdict) == 0)
+            return codes[i].code == EX_MISSED && !json_is_string(json_object_get(document, "decided_at")) ? EX_TEMPFAIL : codes[i].code;
+    return EX_SOFTWARE;
 }
 
-/* Shows the token anew on each change until it has arrived, has bounced, or the time is over. */
+/* Asks for the token anew on each change until its verdict is final, or the time is over. */
 static int
 wait_for_verdict(struct ctl *ctl, const char *mailbox, const char *token, uint64_t until_us, json_t **document)
 {
@@ -299,6 +384,10 @@ run_wait(struct ctl *ctl)
     rc = client_watch(ctl->client, change_is_of_token, &t);
     if (rc == MT_OK)
         rc = wait_for_verdict(ctl, mailbox, token, now_us(CLOCK_MONOTONIC) + wait_ms * 1000, &document);
+    if (rc == MT_ENOTFOUND && (rc = ask_mailbox_exists(ctl, mailbox)) != MT_OK)
+        return ctl_end(ctl, rc, "mailbox %s", mailbox);
+    if (document == NULL && rc == MT_OK)
+        return ctl_fail(EX_NOINPUT, "token %s is no genuine token of mailbox %s: no mail can make it arrive", token, mailbox);
     if (rc != MT_OK)
         return ctl_end(ctl, rc, "token %s of mailbox %s", token, mailbox);
     verdict_code = code_of_verdict(document);
@@ -317,9 +406,14 @@ const struct command token_commands[] = {
       "With a window or a deadline the token is expected: its absence becomes the verdict not-arrived.\n"
       "JSON: token, mailbox, address, issued_at, deadline_at.", mint_options, run_mint, NULL },
     { "show", "MAILBOX TOKEN", 2, 2, NEED_STORE, "what is known of a token: verdict, arrivals, hops",
-      "The JSON is what the HTTP interface answers.", NULL, run_show, NULL },
-    { "wait", "MAILBOX TOKEN", 2, 2, NEED_STORE, "wait until it has arrived, then show it",
-      "It waits for --timeout, 10m without it. Exit code 0: arrived, also late. 1: it bounced. 75: neither within the time.", NULL,
-      run_wait, NULL },
+      "The JSON is what the HTTP interface answers. Of a token of which nothing is known that is: waiting, not registered.", NULL,
+      run_show, NULL },
+    { "wait", "MAILBOX TOKEN", 2, 2, NEED_STORE, "wait until its verdict is final, then show it",
+      "It waits for --timeout, 10m without it, and ends at once when the verdict is final. Exit codes:\n"
+      "  0   it arrived, also late\n"
+      "  1   it bounced: the mail came back as undeliverable\n"
+      "  2   it was missed: the deadline is over, and it did not arrive, or nothing came but an automatic reply, or this\n"
+      "      receiver was down meanwhile (verdicts not-arrived, autoreply, receiver-down)\n"
+      "  75  none of these within the time: it is still waited for", NULL, run_wait, NULL },
     { NULL, NULL, 0, 0, NEED_NOTHING, NULL, NULL, NULL, NULL, NULL },
 };

@@ -253,7 +253,9 @@ read_count_of_posts(void *arg, struct reader *r)
 static void
 show_retried(const struct ctl *ctl, const json_t *d)
 {
-    fprintf(ctl->out, "%lld post(s) of webhook %lld are tried again now.\n", number_of(d, "posts"), number_of(d, "id"));
+    long long count = number_of(d, "posts");
+
+    fprintf(ctl->out, "%lld %s of webhook %lld tried again now.\n", count, count == 1 ? "post is" : "posts are", number_of(d, "id"));
 }
 
 static int

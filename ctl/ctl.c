@@ -299,8 +299,11 @@ read_arguments(struct ctl *ctl, const struct command *group, int argc, char **ar
     if (ctl->options.operand_count < command->least || ctl->options.operand_count > command->most) {
         char text[256];
 
-        snprintf(text, sizeof(text), "%s arguments: expected \"%s %s\"",
-                 ctl->options.operand_count < command->least ? "too few" : "too many", command->name, command->arguments);
+        if (command->most == 0)
+            snprintf(text, sizeof(text), "%s takes no argument, and was given \"%.100s\"", command->name, ctl->options.operands[0]);
+        else
+            snprintf(text, sizeof(text), "%s arguments: expected \"%s %s\"",
+                     ctl->options.operand_count < command->least ? "too few" : "too many", command->name, command->arguments);
         return usage_error(group, command, text);
     }
     ctl->json = options_has(&ctl->options, "json");

@@ -147,7 +147,7 @@ facts_pattern_confirmation(struct slice pattern, uint64_t *message_id)
     struct pattern_record p = { .confirmation_id = 0 };
     int                   rc = pattern.len == 0 ? MT_OK : pattern_record_read(pattern, &p);
 
-    *message_id = p.confirmation_id;
+    *message_id = pattern_request(&p).message_id;
     return rc;
 }
 

@@ -5,9 +5,11 @@
 #include "lib/rfc3339.h"
 
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { VALUE_LIMIT = 16 * 1024, GAP = 2, REAL_DIGITS = 15 };
+enum { VALUE_LIMIT = 16 * 1024, GAP = 2, REAL_DIGITS = 15, WIDTH_LEAST = 40 };
 
 json_t *
 output_string(struct slice s)
@@ -134,6 +136,67 @@ put_words(struct buf *out, const json_t *array)
     }
 }
 
+static bool
+is_word(const json_t *word, const char *wanted)
+{
+    return json_is_string(word) && strcmp(json_string_value(word), wanted) == 0;
+}
+
+static bool
+has_word(const json_t *array, const char *wanted)
+{
+    size_t  i;
+    json_t *word;
+
+    json_array_foreach (array, i, word)
+        if (is_word(word, wanted))
+            return true;
+    return false;
+}
+
+/* The places in an attached message are told apart from the recipient, which is never one of these. */
+static void
+put_places(struct buf *out, const json_t *places)
+{
+    size_t      i;
+    json_t     *place;
+    const char *joint = "";
+
+    if (!has_word(places, "attached")) {
+        put_words(out, places);
+        return;
+    }
+    if (has_word(places, "recipient"))
+        buf_append_string(out, "recipient; ");
+    buf_append_string(out, "in the attached message: ");
+    if (json_array_size(places) == 1 + (size_t)has_word(places, "recipient"))
+        buf_append_string(out, "-");
+    json_array_foreach (places, i, place) {
+        if (is_word(place, "attached") || is_word(place, "recipient"))
+            continue;
+        buf_append_string(out, joint);
+        put_text(out, place, OUTPUT_TEXT_MAX);
+        joint = ", ";
+    }
+}
+
+void
+output_lost_by(json_t *arrival)
+{
+    const json_t *lost = json_object_get(arrival, "lost");
+
+    if (!has_word(json_object_get(arrival, "found_in"), "attached") || !json_is_array(lost))
+        return;
+    if (json_array_size(lost) == 0) {
+        json_object_set_new(arrival, "lost", json_pack("[s]", "nothing of the attached message"));
+    } else {
+        json_t *told = json_copy((json_t *)(uintptr_t)lost);
+
+        json_array_append_new(told, json_string("attached"));
+        json_object_set_new(arrival, "lost", told);
+    }
+}
+
 void
 output_value(struct buf *out, const json_t *value, enum format format)
 {
@@ -141,6 +204,8 @@ output_value(struct buf *out, const json_t *value, enum format format)
 
     if (format == AS_WORDS)
         put_words(out, value);
+    else if (format == AS_PLACES)
+        put_places(out, value);
     else if (format == AS_ENABLED && json_is_boolean(value))
         buf_append_string(out, json_is_true(value) ? "enabled" : "disabled");
     else if (format == AS_SCOPE && json_is_null(value))
@@ -267,6 +332,53 @@ output_list(FILE *to, const json_t *rows, const struct column *columns, size_t c
     free(widths);
 }
 
+static size_t
+terminal_width(FILE *to)
+{
+    struct winsize size;
+    int            fd = fileno(to);
+
+    if (fd == -1 || isatty(fd) != 1 || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return OUTPUT_WIDTH;
+    return size.ws_col < WIDTH_LEAST ? WIDTH_LEAST : size.ws_col;
+}
+
+void
+output_wrapped(FILE *to, struct slice text, size_t indent)
+{
+    size_t width = terminal_width(to), column = indent;
+
+    while (text.len > 0) {
+        struct slice word = slice_sub(text, 0, slice_find(text, ' '));
+        bool         first = column == indent;
+
+        if (!first && column + 1 + width_of(word) > width) {
+            fputc('\n', to);
+            pad(to, indent);
+            column = indent;
+        } else if (!first) {
+            fputc(' ', to);
+            column++;
+        }
+        output_slice(to, word);
+        column += width_of(word);
+        text = slice_sub(text, word.len + 1, text.len);
+    }
+}
+
+void
+output_paragraph(FILE *to, const char *text)
+{
+    output_wrapped(to, slice_of(text), 0);
+    fputc('\n', to);
+}
+
+static bool
+may_be_long(enum format format)
+{
+    return format == AS_LONG || format == AS_WORDS || format == AS_PLACES;
+}
+
 void
 output_fields(FILE *to, const json_t *object, const struct column *columns, size_t count)
 {
@@ -285,7 +397,10 @@ output_fields(FILE *to, const json_t *object, const struct column *columns, size
         buf_clear(&text);
         output_value(&text, value, columns[c].format);
         fprintf(to, "%-*s  ", (int)width, columns[c].title);
-        output_slice(to, buf_slice(&text));
+        if (may_be_long(columns[c].format))
+            output_wrapped(to, buf_slice(&text), width + GAP);
+        else
+            output_slice(to, buf_slice(&text));
         fputc('\n', to);
     }
     buf_fini(&text);

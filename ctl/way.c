@@ -93,6 +93,8 @@ show_slowest(FILE *to, const json_t *slowest)
     output_value(&out, json_object_get(slowest, "by"), AS_TEXT);
     buf_append_string(&out, ", ");
     put_span(&out, json_object_get(slowest, "delay_s"), json_object_get(slowest, "delay_at_most_s"), "+");
+    if (json_is_true(json_object_get(slowest, "since_minting")))
+        buf_append_string(&out, " since the minting, the sender's own time included");
     buf_append_byte(&out, '\n');
     output_slice(to, buf_slice(&out));
     buf_fini(&out);

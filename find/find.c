@@ -24,7 +24,7 @@ static const struct option_spec option_table[] = {
     { 0,   "recipient",    "ADDRESS", "an envelope recipient; its detail part is searched, too" },
     { 'j', "json",         NULL,      "one JSON object a line for each mail" },
     { 'h', "help",         NULL,      "this text" },
-    { 0,   "version",      NULL,      "the version" },
+    { 'V', "version",      NULL,      "the version" },
     { 0,   NULL,           NULL,      NULL },
 };
 
@@ -47,10 +47,11 @@ static int
 show_help(void)
 {
     puts("mailtest-find - where a Mailtest token stands in mails on disk, and what these mails are\n\n"
-         "usage: mailtest-find [OPTION]... FILE...\n\n"
-         "Each FILE is one mail; - is standard input. Options stand before the files:\n");
+         "Usage: mailtest-find [OPTION…] FILE…\n\n"
+         "Each FILE is one mail; - is standard input. Behind -- there are files alone.\n");
     options_help(option_table, stdout);
-    puts("\nexit codes: 0 every mail has a token (with a key: a genuine one), 65 one has none, 66 a file cannot be read, 64 usage");
+    puts("\nExit codes: 0 every mail has a token (with a key: a genuine one; without: what looks like one, which may not be genuine),\n"
+         "65 one has none, 66 a file cannot be read, 64 usage.");
     return EX_OK;
 }
 
@@ -203,6 +204,7 @@ judge(const struct run *r, struct found *f)
 
     judge_tokens(r, f, &first);
     f->message.kind = message_kind_of(f->message.parsed.traits, f->token_count > 0);
+    f->unsure = !r->has_key && f->message.kind != message_kind_of(f->message.parsed.traits, false);
     if (first != NULL && f->message.kind == KIND_ARRIVED)
         f->message.lost = message_lost_places(first->found_in);
     if (first != NULL && r->has_key)
@@ -255,25 +257,49 @@ find_in(struct run *r, const char *file, bool is_first)
     return code == EX_OK && f.token_count == 0 ? EX_DATAERR : code;
 }
 
+/*
+ * Options stand anywhere, and there may be more files than options_read has room for: they are moved to the front of argv. Returns how
+ * many there are, or -1.
+ */
+static int
+read_arguments(struct run *r, int argc, char **argv)
+{
+    int count = 0, at = 0;
+
+    options_init(&r->options, option_table, NULL);
+    while (at < argc) {
+        int  used = options_read(&r->options, argc - at, argv + at, true);
+        bool ended;
+
+        if (used < 0)
+            return -1;
+        at += used;
+        ended = used > 0 && strcmp(argv[at - 1], "--") == 0;
+        do {
+            if (at < argc)
+                argv[count++] = argv[at++];
+        } while (ended && at < argc);
+    }
+    return count;
+}
+
 static int
 run(struct run *r, int argc, char **argv)
 {
-    int worst = EX_OK, code, used;
+    int worst = EX_OK, code, count = argc == 0 ? 0 : read_arguments(r, argc - 1, argv + 1);
 
-    options_init(&r->options, option_table, NULL);
-    used = options_read(&r->options, argc - 1, argv + 1, true);
-    if (used < 0)
+    if (count < 0)
         return complain(EX_USAGE, r->options.error, "see --help");
     if (options_has(&r->options, "help"))
         return show_help();
     if (options_has(&r->options, "version"))
         return puts("mailtest-find " MAILTEST_VERSION) < 0 ? EX_IOERR : EX_OK;
-    if (used + 1 >= argc)
+    if (count == 0)
         return complain(EX_USAGE, "no file is given", "see --help");
     if ((code = read_key(r)) != EX_OK)
         return code;
-    for (int i = used + 1; i < argc; i++) {
-        code = find_in(r, argv[i], i == used + 1);
+    for (int i = 1; i <= count; i++) {
+        code = find_in(r, argv[i], i == 1);
         worst = code == EX_OSERR || code > worst ? code : worst;
     }
     return fflush(stdout) == 0 ? worst : complain(EX_IOERR, "standard output", strerror(errno));

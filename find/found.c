@@ -9,9 +9,10 @@
 #include "lib/rfc3339.h"
 #include "meaning/meaning.h"
 
-enum { LOOK_ALIKES_SHOWN = 20, TEXT_CHARS_MAX = 400, TITLE_CHARS = 12, WORD_CHARS_MAX = 60 };
+enum { LOOK_ALIKES_SHOWN = 20, TEXT_CHARS_MAX = 400, TITLE_CHARS = 12, WORD_CHARS_MAX = 60, LINE_CHARS = 80 };
 
-#define TIME_US 1000000
+#define TIME_US   1000000
+#define WHY_BYTES (ANSWER_WHY_BYTES + 256u)
 
 static const char *const genuine_words[] = {
     [GENUINE_UNKNOWN] = "not checked", [GENUINE_NO] = "not genuine for this mailbox", [GENUINE_YES] = "genuine",
@@ -19,14 +20,55 @@ static const char *const genuine_words[] = {
 
 /* ---- For a person ----------------------------------------------------------------------------------------------- */
 
+/* Characters, each taken as one column wide. */
+static size_t
+width_of(struct slice s)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        width += (s.data[i] & 0xc0) != 0x80;
+    return width;
+}
+
+/* A text from outside behind indent columns, in lines of LINE_CHARS broken at blanks, each but the first with as many blanks before it. */
+static void
+put_text(struct buf *out, struct slice text, size_t indent)
+{
+    size_t       column = indent;
+    struct slice rest;
+    struct buf   shown;
+
+    buf_init(&shown, (size_t)TEXT_CHARS_MAX * 16);
+    display_text(&shown, text, TEXT_CHARS_MAX);
+    rest = buf_slice(&shown);
+    while (rest.len > 0) {
+        struct slice word = slice_sub(rest, 0, slice_find(rest, ' '));
+
+        if (column > indent && column + 1 + width_of(word) > LINE_CHARS) {
+            buf_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            buf_append_byte(out, ' ');
+            column++;
+        }
+        buf_append_slice(out, word);
+        column += width_of(word);
+        rest = slice_sub(rest, word.len + 1, rest.len);
+    }
+    if (shown.fault != MT_OK)
+        out->fault = shown.fault;
+    buf_fini(&shown);
+    buf_append_byte(out, '\n');
+}
+
 static void
 put_line(struct buf *out, const char *title, struct slice text)
 {
     if (text.len == 0)
         return;
     buf_printf(out, "%-*s  ", (int)TITLE_CHARS, title);
-    display_text(out, text, TEXT_CHARS_MAX);
-    buf_append_byte(out, '\n');
+    put_text(out, text, TITLE_CHARS + 2);
 }
 
 static void
@@ -51,8 +93,7 @@ put_facts(struct buf *out, const char *title, const struct found *f, enum fact_k
             buf_printf(out, "%s\n", title);
         begun = true;
         buf_append_string(out, "  ");
-        display_text(out, fact.text, TEXT_CHARS_MAX);
-        buf_append_byte(out, '\n');
+        put_text(out, fact.text, 2);
     }
 }
 
@@ -71,6 +112,31 @@ put_names(struct buf *out, const char *title, uint32_t bits, unsigned count, con
         joint = ", ";
     }
     buf_append_byte(out, '\n');
+}
+
+/* Places in an attached message are told apart from the recipient, which is never one of these. */
+static void
+put_places(struct buf *out, const char *title, uint32_t places, bool attached)
+{
+    uint32_t     inside = places & ~(uint32_t)(PLACE_ATTACHED | PLACE_RECIPIENT);
+    struct buf   text;
+    const char  *joint = "";
+
+    if (places == 0)
+        return;
+    buf_init(&text, TEXT_CHARS_MAX);
+    if (attached && (places & PLACE_RECIPIENT) != 0)
+        buf_append_string(&text, "recipient; ");
+    if (attached)
+        buf_append_string(&text, "in the attached message: ");
+    for (unsigned i = 0; i < PLACE_COUNT; i++) {
+        if (((attached ? inside : places) & 1u << i) == 0)
+            continue;
+        buf_printf(&text, "%s%s", joint, place_name(i));
+        joint = ", ";
+    }
+    put_line(out, title, buf_slice(&text));
+    buf_fini(&text);
 }
 
 static const char *
@@ -92,6 +158,7 @@ show_tokens(struct buf *out, const struct found *f)
 {
     const struct parsed *p = &f->message.parsed;
     uint32_t             left_out = 0, shown = 0;
+    bool                 attached = false, counted = false;     /* of the first that counts, whose lost places are told */
 
     buf_append_string(out, "\nTokens\n");
     if (p->candidate_count == 0)
@@ -108,11 +175,15 @@ show_tokens(struct buf *out, const struct found *f)
         buf_printf(out, "%s  %s, issued ", text, genuine_words[f->genuine[i]]);
         put_time(out, token_issued_unix(&p->candidates[i].token));
         buf_append_byte(out, '\n');
-        put_names(out, "  found in", p->candidates[i].found_in, PLACE_COUNT, place_name);
+        put_places(out, "  found in", p->candidates[i].found_in, (p->candidates[i].found_in & PLACE_ATTACHED) != 0);
+        attached = attached || (f->genuine[i] != GENUINE_NO && !counted && (p->candidates[i].found_in & PLACE_ATTACHED) != 0);
+        counted = counted || f->genuine[i] != GENUINE_NO;
     }
     if (left_out > 0)
         buf_printf(out, "and %u more\n", left_out);
-    put_names(out, "  lost in", f->message.lost, PLACE_COUNT, place_name);
+    put_places(out, "  lost in", f->message.lost, attached);
+    if (attached && f->message.lost == 0 && f->message.kind == KIND_ARRIVED)
+        put_line(out, "  lost in", slice_of("nothing of the attached message"));
 }
 
 static void
@@ -134,25 +205,26 @@ show_report(struct buf *out, const struct found *f)
     put_fact(out, "read as", f, FACT_REPORT_FORM);
 }
 
+/* The reason of the kind; where it hangs on what is not known, that first. */
+static void
+put_why(struct buf *out, const struct found *f)
+{
+    if (f->unsure)
+        buf_append_string(out, "whether its token is genuine is not known without the mailbox's key; if it is: ");
+    answer_why(out, &f->message);
+}
+
 static void
 show_kind(struct buf *out, const struct found *f)
 {
-    static const struct {
-        enum message_kind kind;
-        enum fact_kind    why;
-    } reasons[] = {
-        { KIND_AUTOREPLY, FACT_AUTOREPLY_WHY },
-        { KIND_RECEIPT,   FACT_RECEIPT_WHY   },
-        { KIND_REPLY,     FACT_REPLY_WHY     },
-    };
-
-    bool unchecked = f->token_count > 0 && f->genuine[0] == GENUINE_UNKNOWN;
+    struct buf why;
 
     buf_printf(out, "%-*s  %s%s\n", (int)TITLE_CHARS, "kind", message_kind_name(f->message.kind),
-               unchecked ? ", if a token is genuine" : "");
-    for (size_t i = 0; i < COUNT(reasons); i++)
-        if (reasons[i].kind == f->message.kind)
-            put_fact(out, "because", f, reasons[i].why);
+               f->unsure ? ", if a token is genuine" : "");
+    buf_init(&why, WHY_BYTES);
+    put_why(&why, f);
+    put_line(out, "because", buf_slice(&why));
+    buf_fini(&why);
     put_names(out, "traits", f->message.parsed.traits, TRAIT_COUNT, trait_name);
     if (fact_find(f->message.parsed.facts, FACT_CONFIRMATION_PROVIDER).len > 0) {
         buf_append_string(out, "\nForwarding to be confirmed (the link was not followed)\n");
@@ -262,7 +334,10 @@ found_write_json(struct buf *out, const struct found *f)
 {
     const struct parsed *p = &f->message.parsed;
     struct emit          j;
+    struct buf           why;
 
+    buf_init(&why, WHY_BYTES);
+    put_why(&why, f);
     emit_init(&j, out);
     emit_object(&j, NULL);
     emit_string(&j, "file", f->file);
@@ -271,14 +346,17 @@ found_write_json(struct buf *out, const struct found *f)
     emit_slice_or_null(&j, "from", p->from);
     emit_slice_or_null(&j, "message_id", p->message_id);
     emit_time_unix(&j, "date", p->date_unix);
-    emit_string(&j, "kind", message_kind_name(f->message.kind));
+    emit_slice_or_null(&j, "kind", slice_of(f->unsure ? NULL : message_kind_name(f->message.kind)));
+    emit_slice_or_null(&j, "kind_if_genuine", slice_of(f->unsure ? message_kind_name(f->message.kind) : NULL));
+    emit_slice(&j, "why", buf_slice(&why));
+    buf_fini(&why);
     emit_array(&j, "traits");
     for (unsigned i = 0; i < TRAIT_COUNT; i++)
         if ((p->traits & 1u << i) != 0)
             emit_string(&j, NULL, trait_names[i]);
     emit_array_end(&j);
     write_tokens(&j, f);
-    answer_facts(&j, &f->message);
+    answer_facts_found(&j, &f->message);
     emit_u64(&j, "received_count", p->received_count);
     answer_slowest_hop(&j, f->hops, f->hop_count);
     answer_hops(&j, f->hops, f->hop_count);

@@ -13,6 +13,7 @@ struct found {
     const char            *file;
     struct message_record  message;         /* its parsed, kind, size and lost places; the rest is empty */
     enum genuine          *genuine;         /* of each candidate of message.parsed */
+    bool                   unsure;          /* its kind would be another if its token were not genuine, which is not known */
     uint32_t               token_count;     /* the genuine ones, or, where that is not known, all */
     struct message_hop     hops[HOP_DELAY_MAX];     /* newest first */
     unsigned               hop_count;

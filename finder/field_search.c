@@ -108,10 +108,47 @@ on_joined(void *arg, bool begins, struct slice octets)
     views_feed(&s->views, octets);
 }
 
+/* Whether "; name=" begins here: then another parameter does, and no word of the one before goes on. */
+static bool
+begins_parameter(struct slice text)
+{
+    size_t at = 1;
+
+    while (at < text.len && (text.data[at] == ' ' || text.data[at] == '\t' || text.data[at] == '\r' || text.data[at] == '\n'))
+        at++;
+    for (size_t begin = at; at < text.len; at++) {
+        char c = text.data[at];
+
+        if (c == '=')
+            return at > begin;
+        if (!((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_' || c == '.' || c == '*'))
+            return false;
+    }
+    return false;
+}
+
+/*
+ * The value of a field with parameters in all views, each parameter by itself: squeezed together, a continued one ("name*0=…; name*1=…")
+ * would give look-alikes with its own name within. What is continued is searched as it is put together.
+ */
+static void
+view_parameters(struct field_search *s, struct slice value)
+{
+    while (value.len > 0) {
+        size_t len = 1;
+
+        while (len < value.len && !(value.data[len] == ';' && begins_parameter(slice_sub(value, len, value.len))))
+            len++;
+        views_feed(&s->views, slice_sub(value, 0, len));
+        views_finish(&s->views);
+        value = slice_sub(value, len, value.len);
+    }
+}
+
 void
 field_search_feed(struct field_search *s, const struct header_field *field, uint32_t places)
 {
-    bool is_whole = field->first && field->last;
+    bool is_whole = field->first && field->last, has_parameters = is_whole && slice_starts_nocase(field->name, "Content-");
 
     if (is_whole && field->value.len < TOKEN_CHARS)
         return;                     /* no decoding makes it longer */
@@ -131,12 +168,14 @@ field_search_feed(struct field_search *s, const struct header_field *field, uint
             encoded_word_finish(&s->words);
             encoded_word_finish(&s->joining);
         }
+    } else if (has_parameters) {
+        view_parameters(s, field->value);
     } else {
         views_feed(&s->views, field->value);
     }
     if (field->last)
         views_finish(&s->views);
-    if (is_whole && slice_starts_nocase(field->name, "Content-")) {
+    if (has_parameters) {
         content_type_joined(field->value, on_joined, s);
         views_finish(&s->views);
     }

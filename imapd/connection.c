@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { SAID_BYTES_MAX = 1024 };
 
@@ -182,16 +183,44 @@ handshake(struct connection *c)
 
 /* ---- The end of a turn --------------------------------------------------------------------------------------------------- */
 
+static uint64_t
+now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Makes more of a long answer, until there is enough of it, or others are to have their turns. */
+static void
+make_more(struct connection *c, uint64_t *began_us)
+{
+    while (c->producing && !c->rests && c->out.len < CONNECTION_OUT_ENOUGH && c->out.fault == MT_OK && !c->broken) {
+        uint64_t now = now_us();
+
+        if (*began_us == 0)
+            *began_us = now;
+        c->rests = now - *began_us > CONNECTION_TURN_US;
+        if (!c->rests)
+            c->producing = c->protocol->produce(c) && !c->ending;
+    }
+    /* Not event_active, which would have it run before the loop looks for what others sent. */
+    if (c->rests && c->producing)
+        event_add(&c->ev_write, NULL);
+}
+
 /* Sends as much as the client takes, and makes more of a long answer as room comes. */
 static void
 send_said(struct connection *c)
 {
+    uint64_t began_us = 0;
+
     while (!c->broken) {
         size_t sent = 0;
         int    rc;
 
-        while (c->producing && c->out.len < CONNECTION_OUT_ENOUGH && c->out.fault == MT_OK && !c->broken)
-            c->producing = c->protocol->produce(c) && !c->ending;
+        make_more(c, &began_us);
         if (c->out.fault != MT_OK)
             c->broken = true;
         if (c->out.len == 0 || c->broken)
@@ -201,7 +230,7 @@ send_said(struct connection *c)
             connection_limit(c, DEADLINE_STALLED);
         if (rc == MT_EAGAIN) {
             event_add(&c->ev_write, NULL);
-            if (c->producing && c->deadline.kind != DEADLINE_STALLED)
+            if (c->deadline.kind == DEADLINE_IDLE)
                 connection_limit(c, DEADLINE_STALLED);
             return;
         }
@@ -256,13 +285,17 @@ static void
 connection_settle(struct connection *c)
 {
     size_t before;
+    bool   was_producing;
 
+    c->rests = false;
+    /* The end of a long answer lets the commands behind it go on. */
     do {
         before = c->in.len;
+        was_producing = c->producing;
         if (c->greeted)
             take_steps(c);
         send_said(c);
-    } while (c->in.len > 0 && c->in.len < before && may_step(c));
+    } while (c->in.len > 0 && (c->in.len < before || (was_producing && !c->producing)) && may_step(c));
     end_stall(c);
     stop_when_idle(c);
     send_said(c);
@@ -274,6 +307,8 @@ connection_settle(struct connection *c)
         connection_free(c);
         return;
     }
+    if (c->out.len == 0 && !c->producing)
+        buf_fini(&c->out);      /* who is idle keeps nothing */
     choose_reading(c);
     /* TLS may hold octets that the socket no longer announces. */
     if (c->reading && stream_has_more(&c->stream))

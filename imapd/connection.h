@@ -18,9 +18,10 @@
 #include <event2/event_struct.h>
 
 #define CONNECTION_IN_BYTES_MAX  (64u * 1024)   /* of what was read and could not be used yet */
-#define CONNECTION_OUT_BYTES_MAX (1024u * 1024) /* of what was said and has not left */
+#define CONNECTION_OUT_BYTES_MAX (4096u * 1024) /* of what was said and has not left: a SEARCH that finds 300,000 messages, all in one */
 #define CONNECTION_OUT_ENOUGH    (32u * 1024)   /* nothing more is said before the client has read this much */
 #define CONNECTION_CLOSING_MS    2000u
+#define CONNECTION_TURN_US       2000u          /* a long answer is made for so long, then the others have their turns */
 
 struct imapd;
 struct connection;
@@ -54,6 +55,7 @@ struct connection {
     bool                   starts_tls;  /* the handshake is to begin, or under way */
     bool                   greeted;
     bool                   producing;   /* produce is to be called until it says that that was all */
+    bool                   rests;       /* it has had its turn; goes on in the next one */
     bool                   waiting;     /* for store, or for the end of a pause: no steps */
     bool                   ending;      /* what was said is the last */
     bool                   stopping;    /* the process ends: so does this, as soon as its answer is out */

@@ -1,5 +1,7 @@
 #include "imapd/imap.h"
 
+#include "imapd/imap_append.h"
+#include "imapd/imap_copy.h"
 #include "imapd/imap_mark.h"
 #include "imapd/imapd.h"
 
@@ -208,13 +210,16 @@ imap_read_set(struct connection *c, struct imap_reader *r, bool uids, struct ima
         return false;
     }
     if (!uids && !saved) {          /* numbers: index 0 is number 1, and so the sets differ by one */
+        /* RFC 9051 section 9, seq-number; so is "*" where there is no message, which leaves a set empty or with number 1. */
+        if (set.count == 0 || set.ranges[set.count - 1].last > s->view.count) {
+            imap_set_fini(&set);
+            imap_answer(c, "BAD", "[CLIENTBUG] the mailbox has %u messages", s->view.count);
+            return false;
+        }
         for (uint32_t i = 0; i < set.count; i++) {
             set.ranges[i].first--;
-            set.ranges[i].last = set.ranges[i].last > s->view.count ? s->view.count : set.ranges[i].last;
-            set.ranges[i].last -= set.ranges[i].last > 0;
+            set.ranges[i].last--;
         }
-        while (set.count > 0 && set.ranges[set.count - 1].first >= s->view.count)
-            set.count--;
         *indexes = set;
         return true;
     }
@@ -260,7 +265,8 @@ produce(struct connection *c)
 static const struct imap_verb *
 find_verb(struct slice name)
 {
-    static const struct imap_verb *const groups[] = { imap_login_verbs, imap_folder_verbs, imap_fetch_verbs, imap_search_verbs, imap_change_verbs };
+    static const struct imap_verb *const groups[] = { imap_login_verbs, imap_folder_verbs, imap_folder_change_verbs, imap_fetch_verbs,
+                                                     imap_search_verbs, imap_change_verbs, imap_copy_verbs };
 
     for (size_t i = 0; i < COUNT(groups); i++)
         for (const struct imap_verb *v = groups[i]; v->name != NULL; v++)
@@ -377,17 +383,6 @@ take_line(struct connection *c, struct slice *in)
     return true;
 }
 
-/* Throws away what was refused; false: more of it has to come. */
-static bool
-skip(struct imap *s, struct slice *in)
-{
-    size_t len = s->frame.skip < in->len ? (size_t)s->frame.skip : in->len;
-
-    s->frame.skip -= len;
-    *in = slice_sub(*in, len, in->len);
-    return s->frame.skip == 0;
-}
-
 static void
 refuse_long(struct connection *c, struct slice command, const char *code)
 {
@@ -407,8 +402,10 @@ step(struct connection *c, struct slice *in)
     uint64_t     literal = 0;
     bool         synchronising = false;
 
-    if (!skip(s, in) || in->len == 0)
+    if (!imap_frame_skip(&s->frame, in) || in->len == 0)
         return false;
+    if (s->append != NULL)
+        return imap_append_step(c, in);
     if (s->wait != IMAP_WAIT_COMMAND)
         return take_line(c, in);
     switch (imap_frame(&s->frame, *in, &len, &literal, &synchronising)) {
@@ -425,8 +422,7 @@ step(struct connection *c, struct slice *in)
         refuse_long(c, *in, "TOOBIG");
         break;
     case IMAP_FRAME_MESSAGE:
-        refuse_long(c, *in, "CANNOT");
-        s->frame.skip = synchronising ? 0 : literal;
+        imap_append_begin(c, slice_sub(*in, 0, len), literal, synchronising);
         break;
     case IMAP_FRAME_COMPLETE:
         if (s->state != IMAP_CONNECTED)
@@ -458,7 +454,9 @@ open_session(struct connection *c)
 static void
 greet(struct connection *c)
 {
-    imap_say(c, "OK [CAPABILITY %s] %s IMAP server ready", imap_capabilities(c), c->imapd->config->hostname);
+    char text[IMAP_CAPABILITIES_BYTES];
+
+    imap_say(c, "OK [CAPABILITY %s] %s IMAP server ready", imap_capabilities(c, text), c->imapd->config->hostname);
 }
 
 static void
@@ -494,6 +492,8 @@ free_session(struct connection *c)
     if (s->task != NULL)
         s->task->free(s->task);
     imap_mark_free(s->mark);
+    imap_copy_free(s->copy);
+    imap_append_free(c->imapd, s->append);
     imap_view_close(&s->view);
     imap_set_fini(&s->found);
     imap_set_fini(&s->expunging);

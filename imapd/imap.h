@@ -56,6 +56,9 @@ struct imap {
     struct imap_set   found;                        /* "$" (RFC 5182): UIDs */
     struct imap_task *task;                         /* NULL: none */
     struct imap_mark *mark;                         /* flags that store is to change; NULL: none (imap_mark.h) */
+    struct imap_copy *copy;                         /* under way (imap_copy.h); NULL: none */
+    struct imap_append *append;                     /* a message that comes in (imap_append.h); NULL: none */
+    uint32_t          changing;                     /* folder that a DELETE is removing */
     struct imap_set   expunging;                    /* UIDs of a UID EXPUNGE under way */
     bool              expunges_only;                /* only these */
     bool              closes;                       /* the expunge under way is that of a CLOSE */
@@ -70,8 +73,9 @@ struct imap_verb {
     imap_handler_fn *handle;
 };
 
-/* Each ended by a NULL name: imap_login.c, imap_folders.c, imap_fetch.c, imap_search.c, imap_change.c. */
-extern const struct imap_verb imap_login_verbs[], imap_folder_verbs[], imap_fetch_verbs[], imap_search_verbs[], imap_change_verbs[];
+/* Each ended by a NULL name: imap_login.c, imap_folders.c, imap_folder_change.c, imap_fetch.c, imap_search.c, imap_change.c, imap_copy.c. */
+extern const struct imap_verb imap_login_verbs[], imap_folder_verbs[], imap_folder_change_verbs[], imap_fetch_verbs[], imap_search_verbs[],
+                              imap_change_verbs[], imap_copy_verbs[];
 
 /* ---- Answers --------------------------------------------------------------------------------------------------------- */
 
@@ -113,7 +117,20 @@ void imap_changed(struct connection *c);
 void imap_login_go_on(struct connection *c);
 
 /* The capabilities as they are now, separated by spaces. */
-const char *imap_capabilities(const struct connection *c);
+#define IMAP_CAPABILITIES_BYTES 512u
+const char *imap_capabilities(const struct connection *c, char text[IMAP_CAPABILITIES_BYTES]);
+
+/* A folder's name as the client wrote it, in UTF-8 in text, of IMAP_NAME_BYTES + 1; a fault of the reader where it is none. */
+struct slice imap_read_name(struct imap_reader *r, char *text);
+
+/* The id of the folder of that name. MT_ENOTFOUND, MT_E… of the database. */
+int imap_find_folder(struct connection *c, struct slice name, uint32_t *id);
+
+/* No folder is selected any more. */
+void imap_unselect(struct connection *c);
+
+/* Indexes become UIDs, which stay right whatever happens while store works. False: out of memory. */
+bool imap_uids_of(const struct imap_view *v, const struct imap_set *indexes, struct imap_set *uids);
 
 /* The selected folder, or "$", as ranges of indexes (number - 1). False: refused. uids: the set is of UIDs. */
 bool imap_read_set(struct connection *c, struct imap_reader *r, bool uids, struct imap_set *indexes);

@@ -39,8 +39,8 @@ add_flag(struct imap_mark_order *order, struct imap_reader *r, struct slice flag
     }
 }
 
-static void
-read_flags(struct imap_mark_order *order, struct imap_reader *r)
+void
+imap_mark_read_flags(struct imap_mark_order *order, struct imap_reader *r)
 {
     if (!imap_take(r, "(")) {
         do
@@ -70,12 +70,11 @@ read_store(struct connection *c, struct imap_mark_order *order, struct imap_read
         imap_fail(r, "FLAGS, +FLAGS or -FLAGS");
     order->silent = imap_take(r, ".SILENT");
     imap_space(r);
-    read_flags(order, r);
+    imap_mark_read_flags(order, r);
 }
 
-/* Indexes become UIDs, which stay right whatever happens while store works. */
-static bool
-to_uids(const struct imap_view *v, const struct imap_set *indexes, struct imap_set *uids)
+bool
+imap_uids_of(const struct imap_view *v, const struct imap_set *indexes, struct imap_set *uids)
 {
     *uids = (struct imap_set){ 0 };
     for (uint32_t i = 0; i < indexes->count; i++)
@@ -103,7 +102,7 @@ store_flags(struct connection *c, struct imap_reader *r, bool with_uids)
     }
     if (s->read_only)
         imap_answer(c, "NO", "[READ-ONLY] the mailbox was opened by EXAMINE");
-    else if (!to_uids(&s->view, &indexes, &uids))
+    else if (!imap_uids_of(&s->view, &indexes, &uids))
         imap_answer(c, "NO", "[SERVERBUG] out of memory");
     else
         imap_mark_begin(c, &uids, &order);
@@ -254,7 +253,7 @@ uid_expunge(struct connection *c, struct imap_reader *r)
     if (!imap_refuse_syntax(c, r)) {
         imap_set_fini(&s->expunging);
         s->expunges_only = true;
-        if (to_uids(&s->view, &indexes, &s->expunging))
+        if (imap_uids_of(&s->view, &indexes, &s->expunging))
             begin_expunge(c, false);
         else
             imap_answer(c, "NO", "[SERVERBUG] out of memory");

@@ -124,10 +124,11 @@ read_set(struct criteria_reader *c, enum imap_key_kind kind)
     if (!imap_ok(c->r))
         return;
     key = add(c, saved ? KEY_UIDS : kind);
+    if (!imap_ok(c->r))
+        return;
     if (saved) {
-        for (uint32_t i = 0; i < c->sets->saved->count; i++)
-            for (uint32_t n = c->sets->saved->ranges[i].first; n <= c->sets->saved->ranges[i].last && n != 0; n++)
-                imap_set_append(&key->set, n);
+        if (!imap_set_copy(&key->set, c->sets->saved))
+            imap_fail(c->r, "less: there is no memory for that");
     } else if (imap_set_parse(text, kind == KEY_UIDS ? c->sets->last_uid : c->sets->last_number, &key->set) != MT_OK) {
         imap_fail(c->r, "a sequence set");
     }

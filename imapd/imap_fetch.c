@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ITEMS_MAX = 64, PIECE_BYTES = 16 * 1024, NAMES_MAX = 256 };
+enum { ITEMS_MAX = 64, PIECE_BYTES = 16 * 1024, NAMES_MAX = 256, DESCRIBED_BYTES_MAX = 1024 * 1024 };
 
 enum item_kind { ITEM_UID, ITEM_FLAGS, ITEM_INTERNALDATE, ITEM_SIZE, ITEM_MODSEQ, ITEM_EMAILID, ITEM_THREADID, ITEM_SAVEDATE, ITEM_ENVELOPE, ITEM_BODY,
                  ITEM_BODYSTRUCTURE, ITEM_SECTION };
@@ -27,7 +27,7 @@ struct item {
     struct slice      names[NAMES_MAX];
     unsigned          name_count;
     uint64_t          offset, octets;           /* of a partial */
-    struct slice      label;                    /* as the answer repeats it, without the partial's length */
+    const char       *label;                    /* RFC822, RFC822.HEADER, RFC822.TEXT; NULL: BODY[…] */
 };
 
 struct fetch {
@@ -81,30 +81,42 @@ read_names(struct imap_reader *r, struct item *item)
         imap_fail(r, "the end of the field names");
 }
 
-/* What stands between the brackets: "", "1.2", "HEADER", "1.2.MIME", "HEADER.FIELDS (From To)". */
-static void
-read_section(struct imap_reader *r, struct item *item)
+/* "1.2.", and whether a word may follow: at the start, or behind a dot. */
+static bool
+read_path(struct imap_reader *r, struct item *item)
 {
-    while (r->rest.len > 0 && r->rest.data[0] >= '0' && r->rest.data[0] <= '9') {
+    bool dot = true;
+
+    while (dot && r->rest.len > 0 && r->rest.data[0] >= '0' && r->rest.data[0] <= '9') {
         uint32_t number = imap_number(r);
 
         if (item->path_len == IMAP_PATH_MAX || number == 0)
             imap_fail(r, "part numbers from 1, at most 32 of them");
         else
             item->path[item->path_len++] = number;
-        if (imap_next_is(r, ']') || !imap_take(r, "."))
-            break;
+        dot = imap_take(r, ".");
     }
-    if (imap_take(r, "HEADER.FIELDS.NOT"))
+    return dot;
+}
+
+/* What stands between the brackets: "", "1.2", "HEADER", "1.2.MIME", "HEADER.FIELDS (From To)". */
+static void
+read_section(struct imap_reader *r, struct item *item)
+{
+    bool word = read_path(r, item);
+
+    if (word && imap_take(r, "HEADER.FIELDS.NOT"))
         item->by_fields = item->not_fields = true;
-    else if (imap_take(r, "HEADER.FIELDS"))
+    else if (word && imap_take(r, "HEADER.FIELDS"))
         item->by_fields = true;
-    else if (imap_take(r, "HEADER"))
+    else if (word && imap_take(r, "HEADER"))
         item->section = IMAP_SECTION_HEADER;
-    else if (imap_take(r, "TEXT"))
+    else if (word && imap_take(r, "TEXT"))
         item->section = IMAP_SECTION_TEXT;
-    else if (item->path_len > 0 && imap_take(r, "MIME"))
+    else if (word && item->path_len > 0 && imap_take(r, "MIME"))
         item->section = IMAP_SECTION_MIME;
+    else if (word && item->path_len > 0)
+        imap_fail(r, "HEADER, TEXT or MIME behind a dot");
     if (item->by_fields) {
         item->section = IMAP_SECTION_HEADER;
         read_names(r, item);
@@ -128,14 +140,13 @@ read_partial(struct imap_reader *r, struct item *item)
 }
 
 static void
-read_body(struct fetch *f, const char *from, bool peek)
+read_body(struct fetch *f, bool peek)
 {
     struct imap_reader *r = &f->reader;
     struct item        *item = add_item(f, ITEM_SECTION);
 
     f->marks = f->marks || !peek;
     read_section(r, item);
-    item->label = imap_ok(r) ? slice_make(from, (size_t)(r->rest.data - from)) : slice_make("", 0);
     read_partial(r, item);
 }
 
@@ -145,7 +156,7 @@ add_section(struct fetch *f, const char *label, enum imap_section section, bool 
     struct item *item = add_item(f, ITEM_SECTION);
 
     item->section = section;
-    item->label = slice_of(label);
+    item->label = label;
     f->marks = f->marks || marks;
 }
 
@@ -171,15 +182,14 @@ read_item(struct fetch *f)
         { "ENVELOPE", ITEM_ENVELOPE }, { "BODYSTRUCTURE", ITEM_BODYSTRUCTURE },
     };
     struct imap_reader *r = &f->reader;
-    const char         *from = r->rest.data;
     struct slice        word;
 
     if (imap_take(r, "BODY.PEEK[")) {
-        read_body(f, from, true);
+        read_body(f, true);
         return;
     }
     if (imap_take(r, "BODY[")) {
-        read_body(f, from, false);
+        read_body(f, false);
         return;
     }
     word = imap_atom(r);
@@ -290,17 +300,49 @@ put_fields(struct buf *b, const struct item *item, const struct imap_message *m,
     return rc;
 }
 
+/* Field names as they were asked for: clients look for them again. Each is an astring. */
+static void
+put_names(struct buf *b, const struct item *item)
+{
+    for (unsigned i = 0; i < item->name_count; i++) {
+        struct slice name = item->names[i];
+        size_t       plain = 0;
+
+        while (plain < name.len && (unsigned char)name.data[plain] > ' ' && (unsigned char)name.data[plain] < 0x7f &&
+               strchr("(){%*\"\\]", name.data[plain]) == NULL)
+            plain++;
+        if (i > 0)
+            buf_append_byte(b, ' ');
+        if (plain == name.len && name.len > 0)
+            buf_append_slice(b, name);
+        else
+            imap_put_string(b, name);
+    }
+}
+
 static void
 put_label(struct buf *b, const struct item *item)
 {
-    static const char peek[] = "BODY.PEEK[";
+    static const char *const words[] = {
+        [IMAP_SECTION_WHOLE] = "", [IMAP_SECTION_HEADER] = "HEADER", [IMAP_SECTION_TEXT] = "TEXT", [IMAP_SECTION_MIME] = "MIME",
+    };
 
-    if (slice_starts_nocase(item->label, peek)) {
-        buf_append_string(b, "BODY[");
-        buf_append_slice(b, slice_sub(item->label, strlen(peek), item->label.len));
-    } else {
-        buf_append_slice(b, item->label);
+    if (item->label != NULL) {
+        buf_append_string(b, item->label);
+        return;
     }
+    buf_append_string(b, "BODY[");
+    for (unsigned i = 0; i < item->path_len; i++)
+        buf_printf(b, i == 0 ? "%u" : ".%u", item->path[i]);
+    if (item->path_len > 0 && item->section != IMAP_SECTION_WHOLE)
+        buf_append_byte(b, '.');
+    buf_append_string(b, words[item->section]);
+    if (item->by_fields) {
+        buf_append_string(b, item->not_fields ? ".FIELDS.NOT (" : ".FIELDS (");
+        put_names(b, item);
+        buf_append_byte(b, ')');
+    }
+    buf_append_byte(b, ']');
     if (item->partial)
         buf_printf(b, "<%llu>", (unsigned long long)item->offset);
 }
@@ -330,35 +372,36 @@ begin_section(struct connection *c, struct fetch *f, const struct item *item, st
     return MT_OK;
 }
 
+/*
+ * ENVELOPE, BODY or BODYSTRUCTURE. It is made in memory as a whole, so it has a bound, and what is over it is made again from less of
+ * each header: a mail that somebody has stuffed costs a client some texts, but never its session.
+ */
 static int
-put_envelope(struct buf *b, struct imap_message *m)
+put_described(struct buf *b, const struct item *item, struct imap_message *m)
 {
-    struct buf          header;
-    struct imap_range64 range = { 0 };
+    static const size_t header_bytes[] = { IMAP_HEADER_BYTES_MAX, IMAP_HEADER_BYTES_LESS, 0 };
     int                 rc = imap_message_parts(m);
 
-    if (rc != MT_OK)
-        return rc;
-    imap_message_range(m, NULL, 0, IMAP_SECTION_HEADER, &range);
-    buf_init(&header, IMAP_HEADER_BYTES_MAX);
-    rc = imap_message_read(m, range, &header);
-    if (rc == MT_OK) {
-        buf_append_string(b, "ENVELOPE ");
-        imap_put_envelope(b, buf_slice(&header));
+    for (size_t i = 0; rc == MT_OK && i < COUNT(header_bytes); i++) {
+        struct buf made;
+
+        buf_init(&made, DESCRIBED_BYTES_MAX);
+        m->header_bytes_max = header_bytes[i];
+        if (item->kind == ITEM_ENVELOPE)
+            rc = imap_put_message_envelope(&made, m);
+        else
+            rc = imap_put_structure(&made, m, item->kind == ITEM_BODYSTRUCTURE);
+        if (rc == MT_OK) {
+            buf_append_string(b, item->kind == ITEM_ENVELOPE ? "ENVELOPE " : item->kind == ITEM_BODY ? "BODY " : "BODYSTRUCTURE ");
+            buf_append_slice(b, buf_slice(&made));
+            buf_fini(&made);
+            return MT_OK;
+        }
+        buf_fini(&made);
+        if (rc == MT_ESIZE && i + 1 < COUNT(header_bytes))
+            rc = MT_OK;
     }
-    buf_fini(&header);
     return rc;
-}
-
-static int
-put_structure(struct buf *b, struct imap_message *m, bool extended)
-{
-    int rc = imap_message_parts(m);
-
-    if (rc != MT_OK)
-        return rc;
-    buf_append_string(b, extended ? "BODYSTRUCTURE " : "BODY ");
-    return imap_put_structure(b, m, extended);
 }
 
 static int
@@ -392,10 +435,9 @@ put_item(struct connection *c, struct fetch *f, const struct item *item, struct 
         buf_printf(b, "RFC822.SIZE %llu", (unsigned long long)message_size(&m->record));
         return MT_OK;
     case ITEM_ENVELOPE:
-        return put_envelope(b, m);
     case ITEM_BODY:
     case ITEM_BODYSTRUCTURE:
-        return put_structure(b, m, item->kind == ITEM_BODYSTRUCTURE);
+        return put_described(b, item, m);
     default:
         return begin_section(c, f, item, m);
     }
@@ -438,13 +480,16 @@ advance(struct fetch *f)
     return f->begun;
 }
 
-/* Everything up to the first section, from one snapshot. A message that has gone, or is damaged, has no answer. */
+/*
+ * Everything up to the first section, or as much as is enough at once, from one snapshot. A message that has gone, or is damaged, has
+ * no answer.
+ */
 static int
 say_items(struct connection *c, struct fetch *f, struct imap_message *m, uint32_t uid, const struct entry *e)
 {
     int rc = MT_OK;
 
-    while (rc == MT_OK && f->at < f->count && f->piece.from == f->piece.to) {
+    while (rc == MT_OK && f->at < f->count && f->piece.from == f->piece.to && (f->at == 0 || c->out.len < CONNECTION_OUT_ENOUGH)) {
         if (f->at > 0)
             buf_append_byte(&c->out, ' ');
         rc = put_item(c, f, &f->items[f->at++], m, uid, e);

@@ -1,10 +1,11 @@
-/* Commands about folders: SELECT, EXAMINE, CLOSE, UNSELECT, LIST, LSUB, STATUS, NAMESPACE, CREATE, DELETE, RENAME, SUBSCRIBE. */
+/* Commands about folders: SELECT, EXAMINE, CLOSE, UNSELECT, LIST, LSUB, STATUS, NAMESPACE. */
 
 #include "imapd/imap.h"
 #include "imapd/imapd.h"
 #include "imapd/imap_name.h"
 
 #include "lib/error.h"
+#include "lib/folder_name.h"
 
 #include <stdlib.h>
 
@@ -28,8 +29,8 @@ count_seen(void *arg, uint32_t uid, const struct entry *e)
     return true;
 }
 
-static void
-unselect(struct connection *c)
+void
+imap_unselect(struct connection *c)
 {
     struct imap *s = c->own;
 
@@ -38,9 +39,8 @@ unselect(struct connection *c)
     s->state = IMAP_LOGGED_IN;
 }
 
-/* A folder's name as the client wrote it, in UTF-8 in text. */
-static struct slice
-read_name(struct imap_reader *r, char text[IMAP_NAME_BYTES + 1])
+struct slice
+imap_read_name(struct imap_reader *r, char *text)
 {
     struct slice written = imap_astring(r);
 
@@ -49,6 +49,22 @@ read_name(struct imap_reader *r, char text[IMAP_NAME_BYTES + 1])
         text[0] = '\0';
     }
     return slice_of(text);
+}
+
+int
+imap_find_folder(struct connection *c, struct slice name, uint32_t *id)
+{
+    const struct imap   *s = c->own;
+    struct folder_record folder;
+    struct db_view       view;
+    int                  rc = db_view_begin(c->imapd->db, &view);
+
+    if (rc != MT_OK)
+        return rc;
+    rc = db_folder_by_name(&view, s->login.mailbox_id, name, &folder);
+    db_view_end(&view);
+    *id = rc == MT_OK ? folder.id : 0;
+    return rc;
 }
 
 static int
@@ -95,13 +111,13 @@ open_selected(struct connection *c, struct imap_reader *r, bool read_only)
     int                  rc;
 
     imap_space(r);
-    name = read_name(r, text);
+    name = imap_read_name(r, text);
     read_select_options(s, r);
     if (imap_refuse_syntax(c, r))
         return;
     if (s->state == IMAP_SELECTED)
         imap_say(c, "OK [CLOSED] the mailbox before is closed");
-    unselect(c);
+    imap_unselect(c);
     rc = open_folder(c, name, &folder, &seen);
     if (rc != MT_OK) {
         imap_refuse_read(c, rc);
@@ -140,17 +156,19 @@ unselect_folder(struct connection *c, struct imap_reader *r)
 {
     if (imap_refuse_syntax(c, r))
         return;
-    unselect(c);
+    imap_unselect(c);
     imap_answer(c, "OK", "UNSELECT completed");
 }
 
 /* ---- STATUS -------------------------------------------------------------------------------------------------------------------- */
 
+enum { KIB = 1024 };
+
 enum status_item { STATUS_MESSAGES, STATUS_RECENT, STATUS_UIDNEXT, STATUS_UIDVALIDITY, STATUS_UNSEEN, STATUS_DELETED, STATUS_SIZE,
-                   STATUS_HIGHESTMODSEQ, STATUS_MAILBOXID, STATUS_ITEMS };
+                   STATUS_HIGHESTMODSEQ, STATUS_MAILBOXID, STATUS_DELETED_STORAGE, STATUS_ITEMS };
 
 static const char *const status_names[STATUS_ITEMS] = { "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE",
-                                                        "HIGHESTMODSEQ", "MAILBOXID" };
+                                                        "HIGHESTMODSEQ", "MAILBOXID", "DELETED-STORAGE" };
 
 static unsigned
 read_status_items(struct imap_reader *r)
@@ -166,7 +184,7 @@ read_status_items(struct imap_reader *r)
         while (i < STATUS_ITEMS && !slice_equal_nocase(word, slice_of(status_names[i])))
             i++;
         if (i == STATUS_ITEMS)
-            imap_fail(r, "MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, DELETED, SIZE, HIGHESTMODSEQ or MAILBOXID");
+            imap_fail(r, "MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, DELETED, SIZE, HIGHESTMODSEQ, MAILBOXID or DELETED-STORAGE");
         items |= 1u << i;
         imap_take(r, " ");
     }
@@ -176,27 +194,34 @@ read_status_items(struct imap_reader *r)
 }
 
 struct flag_counts {
-    uint32_t unseen, deleted;
+    const struct db_view *view;         /* NULL: the octets are not wanted */
+    uint32_t              unseen, deleted;
+    uint64_t              deleted_bytes;
 };
 
 static bool
 count_flags(void *arg, uint32_t uid, const struct entry *e)
 {
-    struct flag_counts *n = arg;
+    struct flag_counts   *n = arg;
+    struct message_record m;
 
     (void)uid;
     n->unseen += (e->flags & ENTRY_SEEN) == 0;
-    n->deleted += (e->flags & ENTRY_DELETED) != 0;
+    if ((e->flags & ENTRY_DELETED) == 0)
+        return true;
+    n->deleted++;
+    if (n->view != NULL && db_message(n->view, e->message_id, &m) == MT_OK)
+        n->deleted_bytes += message_size(&m);
     return true;
 }
 
 static void
 say_status(struct connection *c, const struct db_view *view, const struct folder_record *f, unsigned items)
 {
-    struct flag_counts counts = { 0 };
+    struct flag_counts counts = { .view = (items & 1u << STATUS_DELETED_STORAGE) != 0 ? view : NULL };
     const char        *before = "";
 
-    if ((items & (1u << STATUS_UNSEEN | 1u << STATUS_DELETED)) != 0)
+    if ((items & (1u << STATUS_UNSEEN | 1u << STATUS_DELETED | 1u << STATUS_DELETED_STORAGE)) != 0)
         db_entries(view, f->mailbox_id, f->id, 0, count_flags, &counts);
     buf_append_string(&c->out, "* STATUS ");
     imap_put_name(&c->out, f->name);
@@ -206,6 +231,7 @@ say_status(struct connection *c, const struct db_view *view, const struct folder
             [STATUS_MESSAGES] = f->messages, [STATUS_UIDNEXT] = f->uidnext, [STATUS_UIDVALIDITY] = f->uidvalidity,
             [STATUS_UNSEEN] = counts.unseen, [STATUS_DELETED] = counts.deleted, [STATUS_SIZE] = f->bytes,
             [STATUS_HIGHESTMODSEQ] = f->modseq == 0 ? 1 : f->modseq,
+            [STATUS_DELETED_STORAGE] = (counts.deleted_bytes + KIB - 1) / KIB,      /* RFC 9208 section 5.3 */
         };
 
         if ((items & 1u << i) == 0)
@@ -231,7 +257,7 @@ status(struct connection *c, struct imap_reader *r)
     int                  rc;
 
     imap_space(r);
-    name = read_name(r, text);
+    name = imap_read_name(r, text);
     imap_space(r);
     items = read_status_items(r);
     if (imap_refuse_syntax(c, r))
@@ -256,26 +282,59 @@ enum { PATTERNS_MAX = 16 };
 struct listing {
     struct connection *c;
     const struct db_view *view;
-    const char  *response;              /* "LIST", "LSUB" */
+    bool         lsub;
     struct slice reference;
     struct slice patterns[PATTERNS_MAX];
     unsigned     pattern_count;
-    bool         subscribed_only;       /* every folder is: nothing is left out */
+    bool         subscribed_only;       /* others are left out */
+    bool         tells_subscribed;
     unsigned     status_items;          /* LIST-STATUS (RFC 5819) */
 };
 
+struct relatives {
+    const struct listing *listing;
+    struct slice          name;
+    bool                  below;            /* there are folders below it */
+    bool                  hidden;           /* one of these is subscribed to, and no pattern shows it */
+};
+
+static bool
+is_wanted(const struct listing *l, struct slice name)
+{
+    for (unsigned i = 0; i < l->pattern_count; i++)
+        if (imap_name_matches(name, l->reference, l->patterns[i]))
+            return true;
+    return false;
+}
+
+static bool
+look_below(void *arg, const struct folder_record *f)
+{
+    struct relatives *r = arg;
+
+    if (folder_name_is_below(f->name, r->name)) {
+        r->below = true;
+        r->hidden = r->hidden || (f->subscribed && !is_wanted(r->listing, f->name));
+    }
+    return true;
+}
+
+/* What is not subscribed to is left out where only that is asked for; LSUB names it where it leads to one that is (RFC 3501 section 6.3.9). */
 static bool
 list_folder(void *arg, const struct folder_record *f)
 {
-    struct listing *l = arg;
-    bool            wanted = false;
+    struct listing  *l = arg;
+    struct relatives r = { .listing = l, .name = f->name };
+    bool             leads;
 
-    for (unsigned i = 0; i < l->pattern_count && !wanted; i++)
-        wanted = imap_name_matches(f->name, l->reference, l->patterns[i]);
-    if (!wanted)
+    if (!is_wanted(l, f->name))
         return true;
-    buf_printf(&l->c->out, "* %s (%s\\HasNoChildren%s) \"/\" ", l->response, l->subscribed_only ? "\\Subscribed " : "",
-               f->id == FOLDER_UNMATCHED ? " \\Junk" : "");
+    db_folders(l->view, f->mailbox_id, look_below, &r);
+    leads = l->lsub && !f->subscribed && r.hidden;
+    if (l->subscribed_only && !f->subscribed && !leads)
+        return true;
+    buf_printf(&l->c->out, "* %s (%s%s\\Has%sChildren%s) \"/\" ", l->lsub ? "LSUB" : "LIST", leads ? "\\Noselect " : "",
+               l->tells_subscribed && f->subscribed ? "\\Subscribed " : "", r.below ? "" : "No", f->id == FOLDER_UNMATCHED ? " \\Junk" : "");
     imap_put_name(&l->c->out, f->name);
     buf_append_string(&l->c->out, "\r\n");
     if (l->status_items != 0)
@@ -283,7 +342,7 @@ list_folder(void *arg, const struct folder_record *f)
     return true;
 }
 
-/* The selection options in front (RFC 5258): of these SUBSCRIBED changes nothing but the answer, since every folder is. */
+/* The selection options in front (RFC 5258). */
 static void
 read_selection(struct listing *l, struct imap_reader *r)
 {
@@ -292,7 +351,8 @@ read_selection(struct listing *l, struct imap_reader *r)
     while (imap_ok(r) && !imap_next_is(r, ')')) {
         struct slice option = imap_atom(r);
 
-        l->subscribed_only = l->subscribed_only || slice_equal_nocase(option, slice_of("SUBSCRIBED"));
+        if (slice_equal_nocase(option, slice_of("SUBSCRIBED")))
+            l->subscribed_only = l->tells_subscribed = true;
         imap_take(r, " ");
     }
     if (!imap_take(r, ") "))
@@ -326,7 +386,7 @@ read_returns(struct listing *l, struct imap_reader *r)
         struct slice option = imap_atom(r);
 
         if (slice_equal_nocase(option, slice_of("SUBSCRIBED")))
-            l->subscribed_only = true;
+            l->tells_subscribed = true;
         if (slice_equal_nocase(option, slice_of("STATUS"))) {
             imap_space(r);
             l->status_items = read_status_items(r);
@@ -345,26 +405,27 @@ say_list(struct listing *l)
     int                rc;
 
     if (l->pattern_count == 1 && l->patterns[0].len == 0) {     /* asks for the delimiter alone */
-        imap_say(l->c, "%s (\\Noselect) \"/\" \"\"", l->response);
-        imap_answer(l->c, "OK", "%s completed", l->response);
+        imap_say(l->c, "%s (\\Noselect) \"/\" \"\"", l->lsub ? "LSUB" : "LIST");
+        imap_answer(l->c, "OK", "%s completed", l->lsub ? "LSUB" : "LIST");
         return;
     }
     rc = db_view_begin(l->c->imapd->db, &view);
     if (rc == MT_OK) {
         l->view = &view;
         rc = db_folders(&view, s->login.mailbox_id, list_folder, l);
+        l->view = NULL;
         db_view_end(&view);
     }
     if (rc != MT_OK)
         imap_refuse_read(l->c, rc);
     else
-        imap_answer(l->c, "OK", "%s completed", l->response);
+        imap_answer(l->c, "OK", "%s completed", l->lsub ? "LSUB" : "LIST");
 }
 
 static void
 list(struct connection *c, struct imap_reader *r)
 {
-    struct listing l = { .c = c, .response = "LIST" };
+    struct listing l = { .c = c };
 
     imap_space(r);
     read_selection(&l, r);
@@ -379,7 +440,7 @@ list(struct connection *c, struct imap_reader *r)
 static void
 lsub(struct connection *c, struct imap_reader *r)
 {
-    struct listing l = { .c = c, .response = "LSUB" };
+    struct listing l = { .c = c, .lsub = true, .subscribed_only = true };
 
     imap_space(r);
     l.reference = imap_astring(r);

@@ -22,7 +22,14 @@ enum imap_frame_result {
 struct imap_frame {
     size_t   scanned;           /* octets from the start that were looked at */
     uint64_t skip;              /* octets of a literal that was refused, still to be thrown away */
+    bool     rest;              /* behind these, the rest of the refused command is */
 };
+
+/*
+ * Throws away what was refused: the octets of the literal, and the rest of its command with the literals in it, which would
+ * else be taken for a command. False: more of it has to come. To be called before imap_frame.
+ */
+bool imap_frame_skip(struct imap_frame *f, struct slice *in);
 
 /* in: all octets of the command so far. After any result but MORE and GO_AHEAD the frame is ready for the next command. */
 enum imap_frame_result imap_frame(struct imap_frame *f, struct slice in, size_t *len, uint64_t *literal, bool *synchronising);

@@ -79,6 +79,7 @@ struct address_reader {
     struct buf   local;
     struct buf   host;
     struct buf   comment;       /* the last one: the name in old forms */
+    bool         in_group;      /* behind "name:" */
 };
 
 static void
@@ -155,7 +156,9 @@ take_word(struct address_reader *a, struct buf *out, bool spaced)
             return false;
         len++;
     }
-    buf_append_slice(out, slice_sub(a->rest, 0, len));
+    for (size_t i = 0; i < len; i++)        /* a domain literal may be folded, and hold anything */
+        if (a->rest.data[i] != '\r' && a->rest.data[i] != '\n' && a->rest.data[i] != '\0')
+            buf_append_byte(out, a->rest.data[i]);
     a->rest = slice_sub(a->rest, len, a->rest.len);
     return true;
 }
@@ -169,21 +172,29 @@ take_char(struct address_reader *a, char c)
     return true;
 }
 
-/* "<", a source route perhaps, local part, "@", domain, ">". */
+static void
+take_words(struct address_reader *a, struct buf *out, bool spaced)
+{
+    while (take_word(a, out, spaced))
+        ;
+}
+
+/* "<", a source route perhaps ("@a,@b:", RFC 5322 section 4.4), local part, "@", domain, ">". */
 static void
 take_angle(struct address_reader *a)
 {
-    while (take_char(a, '@') || take_char(a, ',') || take_char(a, ':') || (a->rest.len > 0 && a->rest.data[0] == '@')) {
-        buf_clear(&a->local);
-        while (take_word(a, &a->local, false))
-            ;
-        buf_clear(&a->local);
+    take_words(a, &a->local, false);
+    while (a->local.len == 0 && (take_char(a, '@') || take_char(a, ','))) {
+        buf_clear(&a->host);
+        take_words(a, &a->host, false);
+        if (take_char(a, ':')) {
+            buf_clear(&a->host);
+            take_words(a, &a->local, false);
+            break;
+        }
     }
-    while (take_word(a, &a->local, false))
-        ;
     if (take_char(a, '@'))
-        while (take_word(a, &a->host, false))
-            ;
+        take_words(a, &a->host, false);
     while (a->rest.len > 0 && !take_char(a, '>'))
         skip_one(a);
 }
@@ -205,26 +216,32 @@ static bool
 put_next(struct address_reader *a, struct buf *b)
 {
     clear(a);
-    while (take_word(a, &a->phrase, true))
-        ;
+    take_words(a, &a->phrase, true);
     if (take_char(a, '<')) {
         take_angle(a);
         put_address(b, a->phrase.len > 0 ? &a->phrase : &a->comment, &a->local, &a->host);
         return true;
     }
-    if (take_char(a, ':')) {
+    if (!a->in_group && take_char(a, ':')) {
         buf_append_string(b, "(NIL NIL ");
         imap_put_string(b, buf_slice(&a->phrase));
         buf_append_string(b, " NIL)");
+        a->in_group = true;
         return true;
     }
     if (take_char(a, '@'))
-        while (take_word(a, &a->host, false))
-            ;
+        take_words(a, &a->host, false);
     if (a->phrase.len == 0 && a->host.len == 0)
         return false;
     put_address(b, &a->comment, &a->phrase, &a->host);
     return true;
+}
+
+static void
+end_group(struct address_reader *a, struct buf *b)
+{
+    buf_append_string(b, "(NIL NIL NIL NIL)");
+    a->in_group = false;
 }
 
 void
@@ -243,14 +260,14 @@ imap_put_addresses(struct buf *b, struct slice value)
         size_t left = a.rest.len;
 
         count += put_next(&a, b);
-        if (take_char(&a, ';')) {
-            buf_append_string(b, "(NIL NIL NIL NIL)");
-            count++;
-        }
+        if (take_char(&a, ';') && a.in_group)
+            end_group(&a, b);
         take_char(&a, ',');
         if (a.rest.len == left)         /* a character that has no place here */
             skip_one(&a);
     }
+    if (a.in_group)
+        end_group(&a, b);
     if (count == 0) {
         b->len = b->fault == MT_OK ? before : b->len;
         buf_append_string(b, "NIL");

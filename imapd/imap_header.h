@@ -8,6 +8,7 @@
 #include "lib/buf.h"
 
 #define IMAP_HEADER_BYTES_MAX  (256u * 1024)    /* of a header that is read for ENVELOPE, BODYSTRUCTURE and HEADER.FIELDS; the rest is passed over */
+#define IMAP_HEADER_BYTES_LESS 1024u            /* of each header, where all of them together were too much */
 #define IMAP_ADDRESSES_MAX     1000u            /* of one field that are shown */
 
 struct imap_field {

@@ -6,34 +6,45 @@
 #include "lib/error.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define BASE64 sodium_base64_VARIANT_ORIGINAL
 
 #define CAPABILITIES \
     "IMAP4rev1 SASL-IR LITERAL- ID ENABLE IDLE UNSELECT NAMESPACE CHILDREN SPECIAL-USE LIST-STATUS STATUS=SIZE UIDPLUS ESEARCH SEARCHRES " \
-    "CONDSTORE WITHIN OBJECTID SAVEDATE"
+    "CONDSTORE WITHIN OBJECTID SAVEDATE MOVE QUOTA QUOTA=RES-STORAGE"
 
-const char *
-imap_capabilities(const struct connection *c)
+static const char *
+login_capabilities(const struct connection *c)
 {
     const struct imap *s = c->own;
 
     if (s->state != IMAP_CONNECTED)
-        return CAPABILITIES;
+        return "";
     if (connection_is_secure(c))
-        return CAPABILITIES " AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN";
+        return " AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN";
     if (login_is_allowed(c))
-        return login_may_start_tls(c) ? CAPABILITIES " STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN" : CAPABILITIES " AUTH=SCRAM-SHA-256 AUTH=PLAIN";
-    return login_may_start_tls(c) ? CAPABILITIES " STARTTLS LOGINDISABLED" : CAPABILITIES " LOGINDISABLED";
+        return login_may_start_tls(c) ? " STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN" : " AUTH=SCRAM-SHA-256 AUTH=PLAIN";
+    return login_may_start_tls(c) ? " STARTTLS LOGINDISABLED" : " LOGINDISABLED";
+}
+
+const char *
+imap_capabilities(const struct connection *c, char text[IMAP_CAPABILITIES_BYTES])
+{
+    snprintf(text, IMAP_CAPABILITIES_BYTES, CAPABILITIES " APPENDLIMIT=%llu%s", (unsigned long long)c->imapd->config->smtp.message_max_bytes,
+             login_capabilities(c));
+    return text;
 }
 
 static void
 capability(struct connection *c, struct imap_reader *r)
 {
+    char text[IMAP_CAPABILITIES_BYTES];
+
     if (imap_refuse_syntax(c, r))
         return;
-    imap_say(c, "CAPABILITY %s", imap_capabilities(c));
+    imap_say(c, "CAPABILITY %s", imap_capabilities(c, text));
     imap_answer(c, "OK", "CAPABILITY completed");
 }
 
@@ -42,6 +53,14 @@ noop(struct connection *c, struct imap_reader *r)
 {
     if (!imap_refuse_syntax(c, r))
         imap_answer(c, "OK", "NOOP completed");
+}
+
+/* Everything is on the disk already. */
+static void
+check(struct connection *c, struct imap_reader *r)
+{
+    if (!imap_refuse_syntax(c, r))
+        imap_answer(c, "OK", "CHECK completed");
 }
 
 static void
@@ -106,6 +125,7 @@ end_login(struct connection *c, enum sasl_result result, const struct login *log
         [SASL_UNREADABLE] = { "the database cannot be read", "[UNAVAILABLE] logins cannot be checked at the moment" },
     };
     struct imap *s = c->own;
+    char         text[IMAP_CAPABILITIES_BYTES];
 
     if (result != SASL_PASSED) {
         login_failed(c, result, user, refusals[result].reason);
@@ -116,7 +136,7 @@ end_login(struct connection *c, enum sasl_result result, const struct login *log
     s->login = *login;
     s->state = IMAP_LOGGED_IN;
     connection_limit(c, DEADLINE_IDLE);
-    imap_answer(c, "OK", "[CAPABILITY %s] logged in", imap_capabilities(c));
+    imap_answer(c, "OK", "[CAPABILITY %s] logged in", imap_capabilities(c, text));
 }
 
 /* False: it is not its turn, or it was put off. */
@@ -313,7 +333,7 @@ idle(struct connection *c, struct imap_reader *r)
 const struct imap_verb imap_login_verbs[] = {
     { "CAPABILITY",   IMAP_ANY_STATE,                  false, capability   },
     { "NOOP",         IMAP_ANY_STATE,                  false, noop         },
-    { "CHECK",        IMAP_SELECTED,                   false, noop         },
+    { "CHECK",        IMAP_SELECTED,                   false, check        },
     { "LOGOUT",       IMAP_ANY_STATE,                  false, logout       },
     { "ID",           IMAP_ANY_STATE,                  false, id           },
     { "STARTTLS",     IMAP_CONNECTED,                  false, starttls     },

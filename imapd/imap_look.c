@@ -18,6 +18,7 @@ struct message {
     struct message_record record;
     bool                  has_record;
     bool                  unreadable;
+    bool                  pending;
 };
 
 static bool
@@ -92,8 +93,10 @@ has_field(struct message *m, const struct imap_key *key)
 
 /* ---- BODY and TEXT: the walk, with what it decodes ------------------------------------------------------------------------------- */
 
-struct text_look {
+struct imap_text_look {
     struct imap_match match;
+    struct mime_walk *walk;
+    uint64_t          at;               /* octets of the message as served that were fed */
     bool              headers;          /* TEXT: headers, too */
     uint32_t          part;
 };
@@ -108,7 +111,7 @@ ignore_part(void *arg, const struct mime_part *p)
 static void
 look_at_field(void *arg, const struct mime_part *p, const struct header_field *f)
 {
-    struct text_look *t = arg;
+    struct imap_text_look *t = arg;
     bool              found = t->match.found;
 
     if (!t->headers && p->index == 0)
@@ -123,7 +126,7 @@ look_at_field(void *arg, const struct mime_part *p, const struct header_field *f
 static void
 look_at_body(void *arg, const struct mime_part *p, struct slice octets)
 {
-    struct text_look *t = arg;
+    struct imap_text_look *t = arg;
 
     if (p->index != t->part)
         imap_match_break(&t->match);
@@ -131,36 +134,69 @@ look_at_body(void *arg, const struct mime_part *p, struct slice octets)
     imap_match_feed(&t->match, octets);
 }
 
-static bool
-has_text(struct message *m, const struct imap_key *key, bool headers)
+static void
+text_look_free(struct imap_text_look *t)
+{
+    if (t != NULL)
+        mime_walk_free(t->walk);
+    free(t);
+}
+
+static struct imap_text_look *
+text_look_new(const struct message_record *m, struct slice needle, bool headers)
 {
     static const struct mime_events events = {
         .part_begin = ignore_part, .field = look_at_field, .header_end = ignore_part, .body = look_at_body, .part_end = ignore_part,
     };
-    struct text_look  look = { .headers = headers };
-    struct mime_walk *walk;
-    struct buf        piece;
-    uint64_t          size, at;
-    int               rc = MT_OK;
+    struct imap_text_look *t = calloc(1, sizeof(*t));
 
-    if (!read_record(m) || (walk = mime_walk_new(&events, &look)) == NULL)
-        return false;
-    imap_match_init(&look.match, key->text);
-    buf_init(&piece, PIECE_BYTES);
-    size = message_size(&m->record);
-    for (at = headers ? 0 : m->record.head.len; rc == MT_OK && at < size && !look.match.found; at += piece.len) {
-        buf_clear(&piece);
-        rc = db_message_read(m->look->view, &m->record, at, PIECE_BYTES, &piece);
-        if (piece.len == 0)
-            break;
-        mime_walk_feed(walk, buf_slice(&piece));
-        m->look->octets += piece.len;
+    if (t == NULL || (t->walk = mime_walk_new(&events, t)) == NULL) {
+        free(t);
+        return NULL;
     }
-    if (rc == MT_OK)
-        mime_walk_finish(walk);
+    imap_match_init(&t->match, needle);
+    t->headers = headers;
+    t->at = headers ? 0 : m->head.len;
+    return t;
+}
+
+/* The next octets. False: that were all, or they cannot be read. */
+static bool
+text_look_step(struct message *m, struct imap_text_look *t)
+{
+    struct buf piece;
+    bool       more;
+
+    buf_init(&piece, PIECE_BYTES);
+    more = db_message_read(m->look->view, &m->record, t->at, PIECE_BYTES, &piece) == MT_OK && piece.len > 0;
+    if (more)
+        mime_walk_feed(t->walk, buf_slice(&piece));
+    else
+        mime_walk_finish(t->walk);
+    t->at += piece.len;
+    m->look->octets += piece.len;
     buf_fini(&piece);
-    mime_walk_free(walk);
-    return look.match.found;
+    return more;
+}
+
+/* m->pending: the step has done enough; the value does not count. */
+static bool
+has_text(struct message *m, const struct imap_key *key, bool headers)
+{
+    struct imap_look *l = m->look;
+    bool              found;
+
+    if (!read_record(m) || (l->text == NULL && (l->text = text_look_new(&m->record, key->text, headers)) == NULL))
+        return false;
+    do {
+        m->pending = l->octets >= IMAP_LOOK_OCTETS;
+        if (m->pending)
+            return false;
+    } while (text_look_step(m, l->text) && !l->text->match.found);
+    found = l->text->match.found;
+    text_look_free(l->text);
+    l->text = NULL;
+    return found;
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------------------------------------------- */
@@ -258,36 +294,57 @@ fits(struct message *m, const struct imap_key *key)
  * Each key's value goes on a stack; an operator takes its operands from there. What is joined with something false by AND alone need not
  * be looked at: a key is expensive only where it reads the message.
  */
-static bool
+static enum imap_look_result
 evaluate(struct message *m)
 {
-    const struct imap_criteria *k = m->look->criteria;
-    bool                        values[IMAP_KEYS_MAX];
-    unsigned                    depth = 0;
+    struct imap_look           *l = m->look;
+    const struct imap_criteria *k = l->criteria;
 
-    for (unsigned i = 0; i < k->count; i++) {
-        const struct imap_key *key = &k->keys[i];
-        bool                   spared = depth > 0 && !values[depth - 1] && i + 1 < k->count && k->keys[i + 1].kind == KEY_AND;
+    for (; l->key < k->count; l->key++) {
+        const struct imap_key *key = &k->keys[l->key];
+        bool                  *values = l->values + l->depth;     /* the last is in front of it */
+        bool                   spared = l->depth > 0 && !values[-1] && l->key + 1 < k->count && k->keys[l->key + 1].kind == KEY_AND;
+        bool                   value;
 
         if (key->kind == KEY_NOT) {
-            values[depth - 1] = !values[depth - 1];
+            values[-1] = !values[-1];
         } else if (key->kind == KEY_AND || key->kind == KEY_OR) {
-            depth--;
-            values[depth - 1] = key->kind == KEY_AND ? values[depth - 1] && values[depth] : values[depth - 1] || values[depth];
+            values[-2] = key->kind == KEY_AND ? values[-2] && values[-1] : values[-2] || values[-1];
+            l->depth--;
         } else {
-            values[depth++] = !spared && fits(m, key);
+            value = !spared && fits(m, key);
+            if (m->pending)
+                return IMAP_LOOK_MORE;
+            l->values[l->depth++] = value;
         }
     }
-    return depth == 1 && values[0] && !m->unreadable;
+    return l->depth == 1 && l->values[0] && !m->unreadable ? IMAP_LOOK_FOUND : IMAP_LOOK_OTHER;
 }
 
-bool
+void
+imap_look_end(struct imap_look *l)
+{
+    text_look_free(l->text);
+    l->text = NULL;
+}
+
+void
+imap_look_begin(struct imap_look *l, uint32_t number, uint32_t uid)
+{
+    imap_look_end(l);
+    l->number = number;
+    l->uid = uid;
+    l->key = l->depth = 0;
+    l->modseq = 0;
+}
+
+enum imap_look_result
 imap_look(struct imap_look *l, uint32_t mailbox_id, uint32_t folder_id)
 {
     struct message m = { .look = l };
 
     if (db_entry(l->view, mailbox_id, folder_id, l->uid, &m.entry) != MT_OK)
-        return false;
+        return IMAP_LOOK_OTHER;
     l->modseq = m.entry.modseq;
     return evaluate(&m);
 }

@@ -14,7 +14,10 @@ struct imap_mark {
     struct imap_mark_order order;
     uint32_t               asked[MSG_MESSAGES_DELETE_MAX];
     uint32_t               asked_count;
+    uint32_t               told;            /* of these */
 };
+
+enum { TOLD_AT_ONCE = 20 };
 
 static int on_changed(struct connection *c, int rc, struct reader *r);
 
@@ -38,7 +41,7 @@ end(struct connection *c, const char *status, const char *text)
     if (m->modified.count > 0) {
         struct buf set;
 
-        buf_init(&set, CONNECTION_OUT_ENOUGH);
+        buf_init(&set, CONNECTION_OUT_BYTES_MAX / 2);
         for (uint32_t i = 0; i < m->modified.count; i++)
             buf_printf(&set, m->modified.ranges[i].first == m->modified.ranges[i].last ? "%s%u" : "%s%u:%u", i == 0 ? "" : ",",
                        m->modified.ranges[i].first, m->modified.ranges[i].last);
@@ -124,20 +127,52 @@ say_flags(struct connection *c, const struct db_view *view, uint32_t uid)
     buf_append_string(&c->out, ")\r\n");
 }
 
-/* RFC 7162 section 3.1.3: a client that knows of CONDSTORE hears of the new modseq even where it wanted silence. */
-static void
-tell(struct connection *c)
+/*
+ * What was changed is told piece by piece, as the client reads it; then the next messages are asked for. RFC 7162 section 3.1.3: a client
+ * that knows of CONDSTORE hears of the new modseq even where it wanted silence.
+ */
+static bool
+tell_some(struct connection *c, struct imap_task *t)
 {
     struct imap      *s = c->own;
     struct imap_mark *m = s->mark;
     struct db_view    view;
+    uint32_t          end = m->told + TOLD_AT_ONCE < m->asked_count ? m->told + TOLD_AT_ONCE : m->asked_count;
 
-    if ((m->order.silent && !s->condstore) || db_view_begin(c->imapd->db, &view) != MT_OK)
-        return;
-    for (uint32_t i = 0; i < m->asked_count; i++)
-        if (!imap_set_has(&m->modified, m->asked[i]))
-            say_flags(c, &view, m->asked[i]);
+    (void)t;
+    if ((m->order.silent && !s->condstore) || db_view_begin(c->imapd->db, &view) != MT_OK) {
+        ask(c);
+        return false;
+    }
+    for (; m->told < end; m->told++)
+        if (!imap_set_has(&m->modified, m->asked[m->told]))
+            say_flags(c, &view, m->asked[m->told]);
     db_view_end(&view);
+    if (m->told < m->asked_count)
+        return true;
+    ask(c);
+    return false;
+}
+
+static void
+free_telling(struct imap_task *t)
+{
+    free(t);
+}
+
+static void
+tell(struct connection *c)
+{
+    struct imap      *s = c->own;
+    struct imap_task *t = calloc(1, sizeof(*t));
+
+    s->mark->told = 0;
+    if (t == NULL) {
+        end(c, "NO", "failed: out of memory");
+        return;
+    }
+    *t = (struct imap_task){ tell_some, free_telling };
+    imap_begin_task(c, t);
 }
 
 static int
@@ -168,7 +203,6 @@ on_changed(struct connection *c, int rc, struct reader *r)
     }
     imap_view_forget_flags(&s->view, modseq);
     tell(c);
-    ask(c);
     return MT_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "lib/record.h"
 
 struct connection;
+struct imap_reader;
 struct imap_mark;
 
 struct imap_mark_order {
@@ -21,6 +22,9 @@ struct imap_mark_order {
     uint64_t     unchanged_since;   /* UINT64_MAX: in any case */
     const char  *command;           /* of the tagged answer: "STORE" */
 };
+
+/* Reads flags and keywords, in parentheses or not, into flags and keywords. */
+void imap_mark_read_flags(struct imap_mark_order *order, struct imap_reader *r);
 
 /* Takes over the set of UIDs. The connection waits until all is done. */
 void imap_mark_begin(struct connection *c, struct imap_set *uids, const struct imap_mark_order *order);

@@ -149,5 +149,7 @@ imap_message_read(const struct imap_message *m, struct imap_range64 range, struc
 {
     uint64_t len = range.to > range.from ? range.to - range.from : 0;
 
+    if (m->view == NULL)
+        return buf_append_slice(out, slice_sub(m->memory, (size_t)range.from, (size_t)(len < IMAP_HEADER_BYTES_MAX ? len : IMAP_HEADER_BYTES_MAX)));
     return db_message_read(m->view, &m->record, range.from, len < IMAP_HEADER_BYTES_MAX ? (size_t)len : IMAP_HEADER_BYTES_MAX, out);
 }

@@ -12,12 +12,14 @@
 #define IMAP_PATH_MAX 32u           /* numbers in a section, such as the three of 2.1.3 */
 
 struct imap_message {
-    const struct db_view *view;
+    const struct db_view *view;     /* NULL: the octets are those of memory */
+    struct slice          memory;   /* a message as served that is not in the database */
     struct message_record record;
     struct part          *parts;    /* owned; read at the first need */
     uint32_t             *child;    /* first child of each part, PARSED_NO_PARENT: none */
     uint32_t             *sibling;
     uint32_t              part_count;
+    size_t                header_bytes_max;     /* of each header that is read for ENVELOPE and BODYSTRUCTURE; 0: none is */
 };
 
 /* Offsets in the message as served: our trace fields, then the octets as received. */
@@ -47,6 +49,9 @@ bool imap_message_range(const struct imap_message *m, const uint32_t *path, unsi
 
 /* Appends the octets of a range, at most IMAP_HEADER_BYTES_MAX. 0 or MT_E…. */
 int imap_message_read(const struct imap_message *m, struct imap_range64 range, struct buf *out);
+
+/* Appends the ENVELOPE of the message itself, from header_bytes_max of its header. 0 or MT_E…; MT_ESIZE: over b's limit. */
+int imap_put_message_envelope(struct buf *b, const struct imap_message *m);
 
 /* Appends BODY (not extended) or BODYSTRUCTURE. 0 or MT_E…. */
 int imap_put_structure(struct buf *b, const struct imap_message *m, bool extended);

@@ -143,6 +143,8 @@ decode_shift(struct slice *from, char *out, size_t *len)
         }
         if (high != 0 && (unit < 0xDC00 || unit > 0xDFFF))
             return false;
+        if (unit <= 0x7f)       /* what is ASCII stands for itself (RFC 3501 section 5.1.3); a NUL would end the name */
+            return false;
         if (!put_utf8(out, len, high != 0 ? 0x10000 + ((high & 0x3FF) << 10 | (unit & 0x3FF)) : unit))
             return false;
         high = 0;
@@ -180,18 +182,34 @@ imap_name_decode(struct slice from, char out[IMAP_NAME_BYTES + 1])
 
 /* ---- Wildcards ------------------------------------------------------------------------------------------------------------------ */
 
-/* Which beginnings of the name the pattern so far can have taken: each of its characters takes one pass. */
+static bool
+is_wildcard(char c)
+{
+    return c == '*' || c == '%';
+}
+
+/*
+ * Which beginnings of the name the pattern so far can have taken: each of its characters takes one pass. A run of wildcards takes two
+ * at most, and more characters than the name has end it, so that there are at most three passes for each octet of the name.
+ */
 static bool
 fits(struct slice name, struct slice pattern, bool nocase)
 {
-    bool taken[IMAP_NAME_BYTES + 2] = { true };
+    bool   taken[IMAP_NAME_BYTES + 2] = { true };
+    char   wildcard = '\0';     /* of the run under way, the one that takes more */
+    size_t characters = 0;
 
     if (name.len > IMAP_NAME_BYTES)
         return false;
     for (size_t p = 0; p < pattern.len; p++) {
         char c = pattern.data[p];
 
-        if (c == '*' || c == '%') {
+        if (is_wildcard(c) && (wildcard == '*' || wildcard == c))
+            continue;
+        wildcard = is_wildcard(c) ? c : '\0';
+        if (!is_wildcard(c) && ++characters > name.len)
+            return false;
+        if (is_wildcard(c)) {
             for (size_t n = 0; n < name.len; n++)
                 taken[n + 1] = taken[n + 1] || (taken[n] && (c == '*' || name.data[n] != '/'));
             continue;

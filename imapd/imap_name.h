@@ -17,7 +17,7 @@ bool imap_name_decode(struct slice from, char out[IMAP_NAME_BYTES + 1]);
 
 /*
  * Whether the name fits reference and pattern ("*": anything, "%": anything but the delimiter "/"). INBOX fits in any letter
- * case. At most name.len * pattern.len steps.
+ * case. At most pattern.len + 3 * name.len * name.len steps.
  */
 bool imap_name_matches(struct slice name, struct slice reference, struct slice pattern);
 

@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { MESSAGES_A_TURN = 200, OCTETS_A_TURN = 4 * 1024 * 1024 };
+enum { MESSAGES_A_TURN = 200 };
 
 enum search_return { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_SAVE = 16 };
 
@@ -28,6 +28,8 @@ struct search {
     bool                 uids;
     struct imap_set      candidates;        /* indexes to look at */
     uint32_t             range, offset;     /* where it is in them */
+    struct imap_look     look;              /* at the message under way */
+    bool                 looking;
     struct imap_set      found;             /* UIDs */
     uint64_t             modseq;            /* highest of what was found */
 };
@@ -100,15 +102,22 @@ compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The messages of the folder that the token's record names. More arrivals than it keeps: false, and the folder is gone through. */
+/*
+ * The messages of the folder that the token's record names. More arrivals than it keeps, or mail in the folder that is no arrival: false,
+ * and the folder is gone through.
+ */
 static bool
 find_by_token(const struct imap_view *v, const struct db_view *db, const struct token *token, struct imap_set *out)
 {
-    struct token_record record;
-    uint32_t            indexes[TOKEN_ARRIVALS_MAX];
-    unsigned            count = 0;
-    int                 rc = db_token(db, token, &record);
+    struct token_record  record;
+    struct folder_record folder;
+    uint32_t             indexes[TOKEN_ARRIVALS_MAX];
+    unsigned             count = 0;
+    int                  rc = db_folder(db, v->mailbox_id, v->folder_id, &folder);
 
+    if (rc != MT_OK || folder.brought)
+        return false;
+    rc = db_token(db, token, &record);
     if (rc == MT_ENOTFOUND)
         return true;
     if (rc != MT_OK || record.arrival_count > record.kept)
@@ -257,23 +266,28 @@ next_index(struct search *f, uint32_t *index)
     return true;
 }
 
+/* False: that was the last message. */
 static bool
 look_at_some(struct connection *c, struct search *f, const struct db_view *view)
 {
     const struct imap *s = c->own;
-    uint64_t           octets = 0;
+    struct imap_look  *look = &f->look;
     uint32_t           index;
 
-    for (unsigned n = 0; n < MESSAGES_A_TURN && octets < OCTETS_A_TURN; n++) {
-        struct imap_look look = { .view = view, .criteria = &f->criteria };
+    look->view = view;
+    look->criteria = &f->criteria;
+    look->octets = 0;
+    for (unsigned n = 0; n < MESSAGES_A_TURN && look->octets < IMAP_LOOK_OCTETS; n++) {
+        enum imap_look_result result;
 
-        if (!next_index(f, &index))
+        if (!f->looking && !next_index(f, &index))
             return false;
-        look.number = index + 1;
-        look.uid = s->view.uids[index];
-        if (imap_look(&look, s->view.mailbox_id, s->view.folder_id) && imap_set_append(&f->found, look.uid) && look.modseq > f->modseq)
-            f->modseq = look.modseq;
-        octets += look.octets;
+        if (!f->looking)
+            imap_look_begin(look, index + 1, s->view.uids[index]);
+        result = imap_look(look, s->view.mailbox_id, s->view.folder_id);
+        f->looking = result == IMAP_LOOK_MORE;
+        if (result == IMAP_LOOK_FOUND && imap_set_append(&f->found, look->uid) && look->modseq > f->modseq)
+            f->modseq = look->modseq;
     }
     return true;
 }
@@ -301,6 +315,7 @@ free_search(struct imap_task *t)
 {
     struct search *f = (struct search *)t;
 
+    imap_look_end(&f->look);
     imap_criteria_fini(&f->criteria);
     imap_reader_fini(&f->reader);
     imap_set_fini(&f->candidates);

@@ -73,7 +73,7 @@ imap_set_parse(struct slice text, uint32_t largest, struct imap_set *out)
 
     *out = (struct imap_set){ 0 };
     for (uint32_t count = 0; rc == MT_OK; count++) {
-        struct imap_range range;
+        struct imap_range range = { 0 };
 
         if (count == IMAP_SET_RANGES_MAX)
             rc = MT_ESIZE;
@@ -122,6 +122,20 @@ imap_set_append(struct imap_set *s, uint32_t number)
     if (!make_room(s))
         return false;
     s->ranges[s->count++] = (struct imap_range){ number, number };
+    return true;
+}
+
+bool
+imap_set_copy(struct imap_set *to, const struct imap_set *from)
+{
+    *to = (struct imap_set){ 0 };
+    if (from->count == 0)
+        return true;
+    to->ranges = malloc(from->count * sizeof(*to->ranges));
+    if (to->ranges == NULL)
+        return false;
+    memcpy(to->ranges, from->ranges, from->count * sizeof(*to->ranges));
+    to->count = from->count;
     return true;
 }
 

@@ -28,6 +28,9 @@ void imap_set_fini(struct imap_set *s);         /* all zero is fine */
 /* Adds a number that is larger than all in the set. False: out of memory. */
 bool imap_set_append(struct imap_set *s, uint32_t number);
 
+/* A copy of its own. False: out of memory. */
+bool imap_set_copy(struct imap_set *to, const struct imap_set *from);
+
 bool imap_set_has(const struct imap_set *s, uint32_t number);      /* binary search */
 
 #endif

@@ -32,9 +32,12 @@ skip_blank(struct slice *s)
     }
 }
 
-/* A token, or a quoted string; appended to out. */
+/*
+ * A token, or a quoted string; appended to out. ends: what ends a token besides white space and a comment. A value may have "=" in it
+ * without quotes, as many a boundary has.
+ */
 static void
-take_value(struct slice *s, struct buf *out)
+take_value(struct slice *s, const char *ends, struct buf *out)
 {
     skip_blank(s);
     if (s->len > 0 && s->data[0] == '"') {
@@ -46,7 +49,8 @@ take_value(struct slice *s, struct buf *out)
         }
         *s = slice_sub(*s, 1, s->len);
     } else {
-        while (s->len > 0 && s->data[0] != '\0' && strchr(";=( \t\r\n", s->data[0]) == NULL) {
+        while (s->len > 0 && s->data[0] != '\0' && strchr("( \t\r\n", s->data[0]) == NULL &&
+               strchr(ends, s->data[0]) == NULL) {
             buf_append_byte(out, s->data[0]);
             *s = slice_sub(*s, 1, s->len);
         }
@@ -57,8 +61,12 @@ take_value(struct slice *s, struct buf *out)
 static void
 put_parameters(struct buf *b, struct slice value)
 {
-    unsigned count = 0;
+    unsigned   count = 0;
+    struct buf first;
 
+    buf_init(&first, VALUE_BYTES_MAX);
+    take_value(&value, ";", &first);        /* "text/plain", with comments that may have a ";" in them */
+    buf_fini(&first);
     value = slice_sub(value, slice_find(value, ';'), value.len);
     while (value.len > 0 && count < PARAMETERS_MAX) {
         struct buf name, text;
@@ -66,10 +74,10 @@ put_parameters(struct buf *b, struct slice value)
         buf_init(&name, VALUE_BYTES_MAX);
         buf_init(&text, VALUE_BYTES_MAX);
         value = slice_sub(value, 1, value.len);
-        take_value(&value, &name);
+        take_value(&value, ";=", &name);
         if (value.len > 0 && value.data[0] == '=') {
             value = slice_sub(value, 1, value.len);
-            take_value(&value, &text);
+            take_value(&value, ";", &text);
         }
         if (name.len > 0) {
             buf_append_byte(b, count++ == 0 ? '(' : ' ');
@@ -91,19 +99,29 @@ struct part_header {
     struct slice type, id, description, encoding, md5, disposition, language, location;     /* values; NULL data: not there */
 };
 
+/* At most header_bytes_max of it. */
 static int
-read_part_header(const struct imap_message *m, uint32_t at, struct part_header *out)
+read_header(const struct imap_message *m, uint32_t at, struct buf *out)
 {
     const struct part  *p = &m->parts[at];
     uint64_t            head = m->record.head.len;
     struct imap_range64 range = { head + p->header_at, head + p->body_at };
-    struct slice        rest;
-    struct imap_field   field;
-    int                 rc;
+
+    if (range.to - range.from > m->header_bytes_max)
+        range.to = range.from + m->header_bytes_max;
+    return range.from == range.to ? MT_OK : imap_message_read(m, range, out);
+}
+
+static int
+read_part_header(const struct imap_message *m, uint32_t at, struct part_header *out)
+{
+    struct slice      rest;
+    struct imap_field field;
+    int               rc;
 
     *out = (struct part_header){ 0 };
     buf_init(&out->octets, IMAP_HEADER_BYTES_MAX);
-    rc = imap_message_read(m, range, &out->octets);
+    rc = read_header(m, at, &out->octets);
     rest = buf_slice(&out->octets);
     while (rc == MT_OK && imap_next_field(&rest, &field)) {
         const struct {
@@ -147,7 +165,7 @@ put_disposition(struct buf *b, struct slice value)
         return;
     }
     buf_init(&kind, VALUE_BYTES_MAX);
-    take_value(&(struct slice){ value.data, slice_find(value, ';') }, &kind);
+    take_value(&(struct slice){ value.data, value.len }, ";", &kind);
     buf_append_byte(b, '(');
     imap_put_string(b, buf_slice(&kind));
     buf_append_byte(b, ' ');
@@ -187,16 +205,16 @@ put_encoding(struct buf *b, struct slice encoding)
     struct buf word;
 
     buf_init(&word, VALUE_BYTES_MAX);
-    take_value(&encoding, &word);
+    take_value(&encoding, ";", &word);
     imap_put_string(b, word.len == 0 ? slice_of("7bit") : buf_slice(&word));
     buf_fini(&word);
 }
 
 /* Type, parameters, id, description, encoding, size: what every part but a multipart begins with. */
 static void
-put_fields(struct buf *b, const struct part *p, const struct part_header *h)
+put_fields(struct buf *b, struct slice type, const struct part *p, const struct part_header *h)
 {
-    put_type(b, p->type);
+    put_type(b, type);
     buf_append_byte(b, ' ');
     put_parameters(b, h->type);
     buf_append_byte(b, ' ');
@@ -230,20 +248,39 @@ is_open(const struct imap_message *m, uint32_t at)
 }
 
 static int
-put_message_envelope(struct buf *b, const struct imap_message *m, uint32_t at)
+put_envelope(struct buf *b, const struct imap_message *m, uint32_t at)
 {
-    const struct part  *p = &m->parts[at];
-    uint64_t            head = m->record.head.len;
-    struct imap_range64 range = { head + p->header_at, head + p->body_at };
-    struct buf          header;
-    int                 rc;
+    struct buf header;
+    int        rc;
 
     buf_init(&header, IMAP_HEADER_BYTES_MAX);
-    rc = imap_message_read(m, range, &header);
+    rc = read_header(m, at, &header);
     if (rc == MT_OK)
         imap_put_envelope(b, buf_slice(&header));
     buf_fini(&header);
-    return rc;
+    return rc == MT_OK ? b->fault : rc;
+}
+
+int
+imap_put_message_envelope(struct buf *b, const struct imap_message *m)
+{
+    return put_envelope(b, m, 0);
+}
+
+/*
+ * What a part is shown as. A multipart without a part in it, and a message that was not opened, have no place in the syntax: they are what
+ * their octets are.
+ */
+static struct slice
+shown_type(const struct imap_message *m, uint32_t at)
+{
+    struct slice type = m->parts[at].type;
+
+    if (slice_starts(type, "multipart/") && !is_open(m, at))
+        return slice_of("text/plain");
+    if ((slice_equal(type, slice_of("message/rfc822")) || slice_equal(type, slice_of("message/global"))) && !is_open(m, at))
+        return slice_of("application/octet-stream");
+    return type;
 }
 
 static int
@@ -259,12 +296,12 @@ begin_part(struct writer *w, uint32_t at)
         return MT_OK;
     rc = read_part_header(m, at, &h);
     if (rc == MT_OK) {
-        put_fields(w->to, p, &h);
+        put_fields(w->to, shown_type(m, at), p, &h);
         if (imap_message_is_message(m, at)) {
             buf_append_byte(w->to, ' ');
-            rc = put_message_envelope(w->to, m, m->child[at]);
+            rc = put_envelope(w->to, m, m->child[at]);
             buf_append_byte(w->to, ' ');
-        } else if (slice_starts(p->type, "text/")) {
+        } else if (slice_starts(shown_type(m, at), "text/")) {
             buf_printf(w->to, " %u", p->lines);
         }
     }
@@ -307,7 +344,7 @@ imap_put_structure(struct buf *b, const struct imap_message *m, bool extended)
     int           rc = begin_part(&w, 0);
 
     w.stack[w.depth++] = (struct frame){ 0, m->child[0] };
-    while (rc == MT_OK && w.depth > 0) {
+    while (rc == MT_OK && b->fault == MT_OK && w.depth > 0) {
         struct frame *f = &w.stack[w.depth - 1];
 
         if (f->next == PARSED_NO_PARENT || w.depth == STACK_MAX) {

@@ -10,7 +10,7 @@ static bool
 append(struct imap_view *v, uint32_t uid)
 {
     if (v->count == v->cap) {
-        uint32_t  cap = v->cap == 0 ? FIRST_UIDS : v->cap + v->cap / 2;
+        uint32_t  cap = v->cap < FIRST_UIDS ? FIRST_UIDS : v->cap + v->cap / 2;
         uint32_t *uids = realloc(v->uids, cap * sizeof(*uids));
 
         if (uids == NULL)
@@ -56,7 +56,7 @@ imap_view_open(struct imap_view *v, const struct db_view *db, const struct folde
     v->mailbox_id = f->mailbox_id;
     v->folder_id = f->id;
     v->uidvalidity = f->uidvalidity;
-    v->modseq = f->modseq;
+    v->modseq = v->compared = f->modseq;
     if (f->messages > 0 && f->messages < UINT32_MAX / 8) {
         v->uids = malloc(f->messages * sizeof(*v->uids));
         v->cap = v->uids == NULL ? 0 : (uint32_t)f->messages;
@@ -81,7 +81,7 @@ imap_view_close(struct imap_view *v)
 void
 imap_view_change(struct imap_view *v, const struct change *c)
 {
-    if (v->compare)
+    if (v->compare || (c->kind == CHANGE_FLAGS && c->modseq == v->own_modseq))
         return;
     if (v->queued == IMAP_VIEW_QUEUE) {
         v->compare = true;
@@ -94,7 +94,7 @@ imap_view_change(struct imap_view *v, const struct change *c)
 static bool
 is_stale(const struct imap_view *v)
 {
-    return v->compare || v->queued > 0;
+    return v->compare || v->queued > 0 || v->flags_from != 0;
 }
 
 void
@@ -106,6 +106,7 @@ imap_view_forget_flags(struct imap_view *v, uint64_t modseq)
         if (v->queue[i].kind != CHANGE_FLAGS || v->queue[i].modseq != modseq)
             v->queue[kept++] = v->queue[i];
     v->queued = kept;
+    v->own_modseq = modseq;
     if (modseq == v->modseq + 1)
         v->modseq = modseq;
 }
@@ -153,7 +154,7 @@ tell_flags(struct imap_view *v, const struct db_view *db, const struct imap_view
         uint32_t     at;
         int          rc;
 
-        if (v->queue[i].kind != CHANGE_FLAGS || v->queue[i].modseq <= v->modseq)
+        if (v->queue[i].kind != CHANGE_FLAGS || v->queue[i].modseq <= v->compared)
             continue;
         for (unsigned j = i + 1; j < v->queued; j++)
             again = again || (v->queue[j].kind == CHANGE_FLAGS && v->queue[j].uid == v->queue[i].uid);
@@ -201,6 +202,7 @@ struct comparing {
     void                          *arg;
     uint32_t                       at;      /* next UID of the view to compare */
     uint32_t                       kept;    /* so many are there still */
+    uint32_t                       told;
 };
 
 static void
@@ -208,8 +210,14 @@ drop_until(struct comparing *k, uint32_t uid)
 {
     struct imap_view *v = k->view;
 
-    for (; k->at < v->count && v->uids[k->at] < uid; k->at++)
+    for (; k->at < v->count && v->uids[k->at] < uid; k->at++) {
+        if (k->told == IMAP_VIEW_EXPUNGES_MAX) {
+            v->uids[k->kept++] = v->uids[k->at];
+            continue;
+        }
+        k->told++;
         k->events->expunged(k->arg, k->kept + 1, v->uids[k->at]);
+    }
 }
 
 static bool
@@ -225,18 +233,7 @@ compare_entry(void *arg, uint32_t uid, const struct entry *e)
     return k->at < v->count;
 }
 
-static bool
-compare_flags(void *arg, uint32_t uid, const struct entry *e)
-{
-    struct comparing *k = arg;
-    bool              exact;
-    uint32_t          at = imap_view_find(k->view, uid, &exact);
-
-    if (exact && e->modseq > k->view->modseq)
-        k->events->changed(k->arg, at + 1, uid, e);
-    return true;
-}
-
+/* What went; flags and arrivals come behind it. */
 static int
 compare_all(struct imap_view *v, const struct db_view *db, const struct imap_view_events *events, void *arg)
 {
@@ -247,8 +244,40 @@ compare_all(struct imap_view *v, const struct db_view *db, const struct imap_vie
         return rc;
     drop_until(&k, UINT32_MAX);
     v->count = k.kept;
-    rc = db_entries(db, v->mailbox_id, v->folder_id, 0, compare_flags, &k);
-    return rc == MT_OK ? tell_arrivals(v, db, events, arg) : rc;
+    v->compare = k.told == IMAP_VIEW_EXPUNGES_MAX;
+    if (v->flags_from == 0)
+        v->flags_since = v->compared;
+    v->flags_from = 1;
+    return MT_OK;
+}
+
+static bool
+compare_flags(void *arg, uint32_t uid, const struct entry *e)
+{
+    struct comparing *k = arg;
+    bool              exact;
+    uint32_t          at = imap_view_find(k->view, uid, &exact);
+
+    if (k->told == IMAP_VIEW_FLAGS_MAX) {
+        k->view->flags_from = uid;
+        return false;
+    }
+    if (exact && e->modseq > k->view->flags_since) {
+        k->told++;
+        k->events->changed(k->arg, at + 1, uid, e);
+    }
+    return true;
+}
+
+/* Of the messages that were known before: what arrives has no flags that the client could know wrongly. */
+static int
+tell_compared_flags(struct imap_view *v, const struct db_view *db, const struct imap_view_events *events, void *arg)
+{
+    struct comparing k = { .view = v, .events = events, .arg = arg };
+    uint32_t         from = v->flags_from;
+
+    v->flags_from = 0;
+    return db_entries(db, v->mailbox_id, v->folder_id, from, compare_flags, &k);
 }
 
 int
@@ -268,10 +297,17 @@ imap_view_tell(struct imap_view *v, struct db *db, bool expunges, const struct i
         db_view_end(&view);
         return rc;
     }
-    if (v->compare) {
+    if (v->flags_from != 0 && !v->compare)
+        rc = tell_compared_flags(v, &view, events, arg);
+    if (rc == MT_OK && v->compare) {
         rc = compare_all(v, &view, events, arg);
+        if (rc == MT_OK)
+            rc = tell_compared_flags(v, &view, events, arg);
+        if (rc == MT_OK)
+            rc = tell_arrivals(v, &view, events, arg);
+        v->compared = folder.modseq;
         v->queued = 0;
-    } else {
+    } else if (rc == MT_OK) {
         if (expunges)
             tell_expunges(v, events, arg);
         rc = tell_flags(v, &view, events, arg);
@@ -279,10 +315,8 @@ imap_view_tell(struct imap_view *v, struct db *db, bool expunges, const struct i
             rc = tell_arrivals(v, &view, events, arg);
         keep_expunges(v, expunges);
     }
-    if (rc == MT_OK) {
-        v->compare = false;
+    if (rc == MT_OK)
         v->modseq = folder.modseq;
-    }
     db_view_end(&view);
     return rc;
 }

@@ -14,6 +14,10 @@ struct connection;
 
 #define IMAP_VIEW_QUEUE 64u             /* changes that gather; more of them, and the whole folder is compared */
 
+/* When the folder is compared, so much is told at once, and the rest at the next moment: what a session is told of has a bound. */
+#define IMAP_VIEW_EXPUNGES_MAX 100000u
+#define IMAP_VIEW_FLAGS_MAX    500u
+
 struct imap_queued {
     enum change_kind kind;
     uint32_t         uid;
@@ -32,6 +36,10 @@ struct imap_view {
     uint32_t    cap;
     uint32_t   *uids;                   /* rising; message number 1 is the first */
     bool        compare;                /* changes were missed: compare everything */
+    uint64_t    compared;               /* flags changed up to here were told, whatever the queue says */
+    uint64_t    own_modseq;             /* of the last change of this session's own */
+    uint32_t    flags_from;             /* from this UID on the flags are still to be compared; 0: they are not */
+    uint64_t    flags_since;            /* flags changed after this modseq are told then */
     unsigned    queued;
     struct imap_queued queue[IMAP_VIEW_QUEUE];
 };

@@ -191,6 +191,7 @@ set_limits(struct imapd *imapd)
     limits[DEADLINE_LOGIN] = imapd->config->access.login_timeout_ms;
     limits[DEADLINE_IDLE] = imapd->config->access.idle_timeout_ms;
     limits[DEADLINE_STALLED] = imapd->config->access.stalled_timeout_ms;
+    limits[DEADLINE_MESSAGE] = imapd->config->access.stalled_timeout_ms;
     limits[DEADLINE_TLS] = imapd->config->access.login_timeout_ms;
     limits[DEADLINE_CLOSING] = CONNECTION_CLOSING_MS;
     limits[DEADLINE_PAUSE] = LOGIN_PAUSE_MS;

@@ -31,6 +31,7 @@ struct imapd {
     struct store_asks      asks;
     uint64_t               subscribe_req;   /* of the request to be told of changes; 0: not asked yet */
     LIST_HEAD(, imap_view) watches[IMAPD_WATCH_BUCKETS];     /* selected folders */
+    uint64_t               appending_bytes; /* announced by all clients that are bringing in messages (imap_append.h) */
     struct throttle        throttle;
     uint8_t                decoy_key[32];   /* random: makes the salts that unknown users get */
     char                   scratch[IMAPD_READ_BYTES];

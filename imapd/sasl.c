@@ -188,6 +188,9 @@ scram_first(struct sasl *s, struct slice message, struct buf *out)
         return SASL_MALFORMED;
     if (!find_user(s, slice_of(user), &result))
         return result;
+    for (size_t i = 0; i < nonce.len; i++)      /* RFC 5802 section 7, printable; a comma ended it */
+        if (nonce.data[i] <= ' ' || nonce.data[i] >= 0x7f)
+            return SASL_MALFORMED;
     randombytes_buf(random, sizeof(random));
     sodium_bin2base64(ours, sizeof(ours), random, sizeof(random), BASE64);
     len = snprintf(s->nonce, sizeof(s->nonce), "%.*s%s", (int)nonce.len, nonce.data, ours);

@@ -34,12 +34,18 @@ store_ask_begin(struct connection *c, enum msg_type type, store_answer_fn *on_an
 bool
 store_ask_end(struct imapd *imapd)
 {
+    return store_ask_end_with(imapd, -1);
+}
+
+bool
+store_ask_end_with(struct imapd *imapd, int fd)
+{
     struct store_asks *a = &imapd->asks;
     struct store_ask  *k = a->begun;
 
     assert(k != NULL);
     a->begun = NULL;
-    if (channel_end(imapd->role->store, -1) != MT_OK) {
+    if (channel_end(imapd->role->store, fd) != MT_OK) {
         free(k);
         return false;
     }

@@ -28,6 +28,7 @@ struct store_asks {
  * takes no more at the moment; nothing waits then.
  */
 struct buf *store_ask_begin(struct connection *c, enum msg_type type, store_answer_fn *on_answer);
+bool        store_ask_end_with(struct imapd *imapd, int fd);    /* sends a descriptor along, taken over in any case */
 bool        store_ask_end(struct imapd *imapd);   /* false: it could not be sent; nothing waits */
 
 /* A MSG_ANSWER came in. 0 or MT_EPROTO. */

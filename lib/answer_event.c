@@ -5,7 +5,7 @@
 #include "lib/error.h"
 #include "meaning/meaning.h"
 
-enum { HINT_BYTES = 2048, WHY_BYTES = 2048 };
+enum { HINT_BYTES = 2048 };
 
 /* ---- Events ------------------------------------------------------------------------------------------------------- */
 
@@ -132,8 +132,17 @@ put_reason(struct buf *out, const char *text, const char *joint, struct slice de
     }
 }
 
-static void
-put_why(struct buf *out, const struct message_record *m)
+/* Why the provider is not recognised: "it comes from noreply@a.example". */
+static struct slice
+doubt_of(struct slice facts)
+{
+    struct slice provider = fact_find(facts, FACT_CONFIRMATION_PROVIDER);
+
+    return fact_is_recognised(facts) ? slice_of(NULL) : slice_sub(provider, strlen(FACT_NOT_RECOGNISED), provider.len);
+}
+
+void
+answer_why(struct buf *out, const struct message_record *m)
 {
     struct slice facts = m->parsed.facts;
 
@@ -158,7 +167,10 @@ put_why(struct buf *out, const struct message_record *m)
         put_reason(out, "it carries the token, and is a person's reply", ": ", fact_find(facts, FACT_REPLY_WHY));
         break;
     case KIND_CONFIRMATION:
-        put_reason(out, "it asks to confirm a forwarding to this mailbox", ", sent by ", fact_find(facts, FACT_CONFIRMATION_PROVIDER));
+        if (fact_is_recognised(facts))
+            put_reason(out, "it asks to confirm a forwarding to this mailbox", ", sent by ", fact_find(facts, FACT_CONFIRMATION_PROVIDER));
+        else
+            put_reason(out, "it pretends to be a provider's request to confirm a forwarding to this mailbox", ": ", doubt_of(facts));
         break;
     default:
         buf_append_string(out, "it carries no genuine token of this mailbox");
@@ -174,6 +186,7 @@ write_confirmation(struct emit *j, struct slice facts)
     }
     emit_object(j, "confirmation");
     write_fact(j, "provider", facts, FACT_CONFIRMATION_PROVIDER);
+    emit_bool(j, "recognised", fact_is_recognised(facts));
     write_fact(j, "code", facts, FACT_CONFIRMATION_CODE);
     write_fact(j, "link", facts, FACT_CONFIRMATION_LINK);
     write_fact(j, "for", facts, FACT_CONFIRMATION_FOR);
@@ -198,13 +211,20 @@ write_changes(struct emit *j, struct slice changes)
 void
 answer_facts(struct emit *j, const struct message_record *m)
 {
-    struct slice facts = m->parsed.facts;
-    struct buf   why;
+    struct buf why;
 
-    buf_init(&why, WHY_BYTES);
-    put_why(&why, m);
+    buf_init(&why, ANSWER_WHY_BYTES);
+    answer_why(&why, m);
     emit_slice(j, "why", buf_slice(&why));
     buf_fini(&why);
+    answer_facts_found(j, m);
+}
+
+void
+answer_facts_found(struct emit *j, const struct message_record *m)
+{
+    struct slice facts = m->parsed.facts;
+
     answer_report(j, "report", facts);
     write_confirmation(j, facts);
     emit_object(j, "forward");
@@ -223,9 +243,15 @@ answer_facts(struct emit *j, const struct message_record *m)
 /* ---- Mailboxes ------------------------------------------------------------------------------------------------------ */
 
 static struct slice
+confirmation_facts(const struct mailbox_answer *a)
+{
+    return a->confirmation == NULL ? slice_of(NULL) : a->confirmation->parsed.facts;
+}
+
+static struct slice
 confirmation_fact(const struct mailbox_answer *a, enum fact_kind kind)
 {
-    return a->confirmation == NULL ? slice_of(NULL) : fact_find(a->confirmation->parsed.facts, kind);
+    return fact_find(confirmation_facts(a), kind);
 }
 
 static enum setup_state
@@ -242,6 +268,13 @@ put_slice(struct buf *out, const char *before, struct slice text, const char *fa
         buf_append_slice(out, text);
     else
         buf_append_string(out, fallback);
+}
+
+void
+confirmation_warning(struct buf *out, struct slice facts)
+{
+    put_slice(out, "A mail pretends to be a provider's request to confirm the forwarding: ", doubt_of(facts), "its sender is not known any more");
+    buf_append_string(out, ". Do not act on it.");
 }
 
 static void
@@ -290,6 +323,10 @@ setup_hint(struct buf *out, const struct mailbox_answer *a)
         put_slice(out, "Nothing has come yet. Set the forwarding rule to ", a->mailbox->name, "");
         put_slice(out, "@", a->mailbox->domain, "");
         buf_append_string(out, " and send a test mail.");
+        if (a->pattern != NULL && pattern_request(a->pattern).message_id != 0) {
+            buf_append_byte(out, ' ');
+            confirmation_warning(out, confirmation_facts(a));
+        }
         break;
     case SETUP_CONFIRMATION:
         hint_confirmation(out, a);
@@ -311,16 +348,23 @@ setup_hint(struct buf *out, const struct mailbox_answer *a)
 static void
 write_setup_confirmation(struct emit *j, const struct mailbox_answer *a)
 {
-    if (a->pattern == NULL || a->pattern->confirmation_id == 0) {
+    struct pattern_request request = { .message_id = 0 };
+    struct slice           none = slice_of(NULL);
+
+    if (a->pattern != NULL)
+        request = pattern_request(a->pattern);
+    if (request.message_id == 0) {
         emit_null(j, "confirmation");
         return;
     }
     emit_object(j, "confirmation");
-    emit_u64(j, "message_id", a->pattern->confirmation_id);
-    emit_time_us(j, "at", a->pattern->confirmation_us);
+    emit_u64(j, "message_id", request.message_id);
+    emit_time_us(j, "at", request.at_us);
     emit_slice_or_null(j, "provider", confirmation_fact(a, FACT_CONFIRMATION_PROVIDER));
-    emit_slice_or_null(j, "code", confirmation_fact(a, FACT_CONFIRMATION_CODE));
-    emit_slice_or_null(j, "link", confirmation_fact(a, FACT_CONFIRMATION_LINK));
+    emit_bool(j, "recognised", request.recognised);
+    /* Nobody shall act on what pretends to be a request: who wants to see all of it looks at the message. */
+    emit_slice_or_null(j, "code", request.recognised ? confirmation_fact(a, FACT_CONFIRMATION_CODE) : none);
+    emit_slice_or_null(j, "link", request.recognised ? confirmation_fact(a, FACT_CONFIRMATION_LINK) : none);
     emit_slice_or_null(j, "for", confirmation_fact(a, FACT_CONFIRMATION_FOR));
     emit_object_end(j);
 }

@@ -29,6 +29,13 @@ int event_kinds_parse(struct slice text, uint32_t *out);
 /* Of a message's object the members why (the reason of its kind), report, confirmation, forward, claims, lost and changes. */
 void answer_facts(struct emit *j, const struct message_record *m);
 
+/* The same without why, for one that says it in words of its own. */
+void answer_facts_found(struct emit *j, const struct message_record *m);
+
+/* The reason of its kind, in words; at most ANSWER_WHY_BYTES. */
+#define ANSWER_WHY_BYTES 2048u
+void answer_why(struct buf *out, const struct message_record *m);
+
 /* What a delivery status report says; null where the facts hold none. */
 void answer_report(struct emit *j, const char *key, struct slice facts);
 
@@ -41,13 +48,19 @@ struct mailbox_answer {
     const struct mailbox_record *mailbox;
     const struct folder_record  *inbox, *unmatched;
     const struct pattern_record *pattern;           /* NULL: none yet */
-    const struct message_record *confirmation;      /* the message of pattern->confirmation_id; NULL: none, or it has gone */
+    const struct message_record *confirmation;      /* the message of pattern_request(pattern); NULL: none, or it has gone */
     uint64_t                     now_us;
 };
 void answer_mailbox(struct emit *j, const char *key, const struct mailbox_answer *a);
 
 /* A sentence or two for a person: what to do next for the forward of a mailbox. Empty where nothing is to be done. */
 void setup_hint(struct buf *out, const struct mailbox_answer *a);
+
+/*
+ * Appends what to say of a mail whose facts name no provider that is recognised (fact_is_recognised): that it pretends to be a request to
+ * confirm, who sends it, and that nobody shall act on it. Empty facts: the mail has gone.
+ */
+void confirmation_warning(struct buf *out, struct slice facts);
 
 /* ---- Webhooks -------------------------------------------------------------------------------------------------------- */
 

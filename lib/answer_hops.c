@@ -133,18 +133,18 @@ write_span(struct emit *j, const char *key, const char *at_most_key, const struc
 void
 answer_slowest_hop(struct emit *j, const struct message_hop *hops, unsigned count)
 {
-    bool     certain;
-    unsigned slowest = slowest_hop(hops, count, &certain);
+    struct slowest_hop slowest;
 
-    if (slowest == count) {
+    if (!slowest_hop_find(hops, count, &slowest)) {
         emit_null(j, "slowest_hop");
         return;
     }
     emit_object(j, "slowest_hop");
-    emit_u64(j, "index", slowest);
-    emit_slice_or_null(j, "by", hops[slowest].hop.by);
-    write_span(j, "delay_s", "delay_at_most_s", &hops[slowest].delay);
-    emit_bool(j, "certain", certain);
+    emit_u64(j, "index", slowest.index);
+    emit_slice_or_null(j, "by", hops[slowest.index].hop.by);
+    write_span(j, "delay_s", "delay_at_most_s", &hops[slowest.index].delay);
+    emit_bool(j, "certain", slowest.certain);
+    emit_bool(j, "since_minting", slowest.since_minting);
     emit_object_end(j);
 }
 

@@ -16,6 +16,7 @@ enum change_kind {
     CHANGE_MAILBOX,         /* a mailbox was added, enabled, disabled or removed */
     CHANGE_API_KEY,         /* an API key was added or revoked */
     CHANGE_EVENT,           /* an event was written (lib/event.h); event_id holds */
+    CHANGE_FOLDER,          /* a folder was renamed or removed */
     CHANGE_KIND_LIMIT
 };
 

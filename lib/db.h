@@ -43,7 +43,7 @@ enum table {
     TABLE_ENTRY,        /* mailbox id u32, folder id u32, UID u32 -> entry */
     TABLE_MESSAGE,      /* message id u64 -> message_record; ids only grow */
     TABLE_BODY,         /* body id u64, chunk number u32 -> octets */
-    TABLE_BODY_REF,     /* body id u64 -> u32 messages that share it; only where more than one ever did */
+    TABLE_BODY_REF,     /* body id u64 -> u32 messages that share it; only where more than one ever did, or one was moved */
     TABLE_TOKEN,        /* 25 octets -> token_record */
     TABLE_EXPIRY,       /* enum expiry u8, time u64 (Unix seconds, when it came), message id u64 or token 25 octets -> empty */
     TABLE_API_KEY,      /* id u32 -> api_key_record */

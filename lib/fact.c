@@ -78,3 +78,11 @@ fact_find(struct slice facts, enum fact_kind kind)
             return fact.text;
     return slice_make("", 0);
 }
+
+bool
+fact_is_recognised(struct slice facts)
+{
+    struct slice provider = fact_find(facts, FACT_CONFIRMATION_PROVIDER);
+
+    return provider.len > 0 && !slice_starts(provider, FACT_NOT_RECOGNISED);
+}

@@ -22,7 +22,7 @@ enum fact_kind {
     FACT_RECEIPT_WHY,           /* "report-type=disposition-notification; displayed" */
     FACT_REPLY_WHY,             /* "In-Reply-To has the token, and the subject begins with Re:" */
     /* A provider's "confirm this forwarding address". */
-    FACT_CONFIRMATION_PROVIDER, /* "Gmail" */
+    FACT_CONFIRMATION_PROVIDER, /* "Gmail", or "not recognised: it comes from noreply@a.example" */
     FACT_CONFIRMATION_CODE,
     FACT_CONFIRMATION_LINK,     /* shown, never followed */
     FACT_CONFIRMATION_FOR,      /* the address that wants to forward, where stated */
@@ -35,6 +35,9 @@ enum fact_kind {
     FACT_SPF,                   /* one a Received-SPF field (RFC 7208 section 9.1): "mx.example; pass; client-ip=192.0.2.1" */
     FACT_KIND_LIMIT
 };
+
+/* Begins the name of a provider that is none: what follows is a sentence that begins with "it" and says why. */
+#define FACT_NOT_RECOGNISED "not recognised: "
 
 #define FACT_TEXT_BYTES   512u              /* of one text; longer ones are cut at a character */
 #define FACTS_BYTES       (8u * 1024)       /* of all facts of a message; what does not fit is left out */
@@ -52,6 +55,9 @@ bool fact_add(struct buf *b, enum fact_kind kind, struct slice text);
 
 /* Reads one after the other: false at the end, or at a fault (then read_ok is false). The text borrows. */
 bool fact_next(struct reader *r, struct fact *out);
+
+/* A request to confirm a forwarding by a provider that is recognised. */
+bool fact_is_recognised(struct slice facts);
 
 /* The first of that kind, or an empty slice. */
 struct slice fact_find(struct slice facts, enum fact_kind kind);

@@ -42,6 +42,15 @@
     X(STORE_MAP_BYTES,           "store_map_bytes",            "gauge",   "upper limit of the store") \
     X(STORE_OLDEST_READER_TXNS,  "store_oldest_reader_transactions", "gauge", "transactions that the oldest reader lags behind") \
     X(STORE_STALE_READERS_TOTAL, "store_stale_readers_total",  "counter", "reader slots of dead processes cleared") \
+    X(TOKENS_EXPECTED,           "tokens_expected",            "gauge",   "tokens with a deadline that is not decided yet") \
+    X(TOKENS_MISSED_TOTAL,       "tokens_missed_total",        "counter", "tokens whose deadline passed without their mail, whatever the verdict") \
+    X(VERDICTS_ARRIVED_TOTAL,    "verdicts_arrived_total",     "counter", "verdicts arrived of expected tokens; here and below amended ones, too") \
+    X(VERDICTS_LATE_TOTAL,       "verdicts_late_total",        "counter", "verdicts late") \
+    X(VERDICTS_BOUNCED_TOTAL,    "verdicts_bounced_total",     "counter", "verdicts bounced") \
+    X(VERDICTS_AUTOREPLY_TOTAL,  "verdicts_autoreply_total",   "counter", "verdicts autoreply") \
+    X(VERDICTS_NOT_ARRIVED_TOTAL, "verdicts_not_arrived_total", "counter", "verdicts not-arrived") \
+    X(VERDICTS_RECEIVER_DOWN_TOTAL, "verdicts_receiver_down_total", "counter", "verdicts not-arrived-receiver-down") \
+    X(EVENTS_TOTAL,              "events_total",               "counter", "events written") \
     X(ROLE_RESTARTS_TOTAL,       "role_restarts_total",        "counter", "roles restarted after they died") \
     X(SERVICE_STARTED_UNIX,      "service_start_time_seconds", "gauge",  "when the service was started, seconds since 1970") \
     X(TLS_CERT_EXPIRES_UNIX,     "tls_certificate_expiry_seconds", "gauge", "when the certificate expires, seconds since 1970")

@@ -118,6 +118,16 @@ enum msg_type {
     MSG_FLAGS,          /* imapd>D  u32 mailbox id, u32 folder id, u8 enum msg_flags_op, u32 flags (enum entry_flag), string keywords, u64 unchanged since
                            (UINT64_MAX: in any case), u32 count (to MSG_MESSAGES_DELETE_MAX), u32 UIDs. What has gone is passed over. Answer: u64 modseq
                            (0: nothing was changed), u32 count, u32 UIDs that were changed since */
+    MSG_FOLDER_CREATE,  /* imapd>D  u32 mailbox id, string name (lib/folder_name.h): with the folders around it that are missing. Answer: u32 folder id.
+                           MT_EEXIST; MT_EINVALID: no name for a folder; MT_ESIZE: DB_FOLDERS_MAX */
+    MSG_FOLDER_DELETE,  /* imapd>D  u32 mailbox id, u32 folder id: at most MSG_MESSAGES_DELETE_MAX of its messages, and when it is empty, the folder.
+                           Answer: bool whether it has gone. MT_EBUSY: there are folders below it; MT_EINVALID: INBOX and Unmatched stay */
+    MSG_FOLDER_RENAME,  /* imapd>D  u32 mailbox id, u32 folder id, string name: with the folders below it. Answer: empty. Errors as of MSG_FOLDER_CREATE */
+    MSG_FOLDER_SUBSCRIBE, /* imapd>D  u32 mailbox id, u32 folder id, bool. Answer: empty */
+    MSG_COPY,           /* imapd>D  u32 mailbox id, u32 folder id, u32 folder id to copy to, bool move, u32 count (to MSG_MESSAGES_DELETE_MAX), u32 UIDs, rising: all
+                           or none, but what has gone is passed over. Answer: u32 UIDVALIDITY there, u32 count, for each u32 UID, u32 UID there. MT_EQUOTA */
+    MSG_APPEND,         /* imapd>D  u32 folder id, u32 flags, string keywords, delivery_write/read with one recipient, whose mailbox it is; received_us
+                           is its internal date, and no trace goes in front. Answer: u32 UIDVALIDITY, u32 UID. MT_EQUOTA, MT_ENOTFOUND */
     MSG_TYPE_LIMIT
 };
 

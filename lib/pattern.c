@@ -39,6 +39,8 @@ pattern_record_write(struct buf *b, const struct pattern_record *p)
     write_u8(b, p->silent);
     write_u64(b, p->confirmation_id);
     write_u64(b, p->confirmation_us);
+    write_u64(b, p->pretence_id);
+    write_u64(b, p->pretence_us);
     write_u64(b, p->refusal_us);
     write_bytes(b, p->refusal_status);
     write_bytes(b, p->refusal_diagnostic);
@@ -67,6 +69,8 @@ pattern_record_read(struct slice bytes, struct pattern_record *out)
     read_bool(&r, &out->silent);
     read_u64(&r, &out->confirmation_id);
     read_time_us(&r, &out->confirmation_us);
+    read_u64(&r, &out->pretence_id);
+    read_time_us(&r, &out->pretence_us);
     read_time_us(&r, &out->refusal_us);
     read_bytes(&r, &out->refusal_status, FACT_TEXT_BYTES);
     read_bytes(&r, &out->refusal_diagnostic, FACT_TEXT_BYTES);
@@ -96,15 +100,21 @@ pattern_state(const struct pattern_record *p, uint64_t now_us)
 {
     uint64_t silent_us = pattern_silent_from_us(p);
 
-    if (p->refusal_us > p->last_us && p->refusal_us > p->confirmation_us)
+    if (p->refusal_us > p->last_us && (p->arrivals > 0 || p->refusal_us > p->confirmation_us))
         return SETUP_REFUSED;
-    if (p->confirmation_us > p->last_us)
-        return SETUP_CONFIRMATION;
     if (p->arrivals == 0)
-        return SETUP_WAITING;
+        return p->confirmation_us > 0 ? SETUP_CONFIRMATION : SETUP_WAITING;
     if (silent_us != 0 && now_us > silent_us)
         return SETUP_SILENT;
     return p->arrivals == 1 ? SETUP_FIRST_PROBE : SETUP_HEALTHY;
+}
+
+struct pattern_request
+pattern_request(const struct pattern_record *p)
+{
+    if (p->confirmation_id != 0)
+        return (struct pattern_request){ .message_id = p->confirmation_id, .at_us = p->confirmation_us, .recognised = true };
+    return (struct pattern_request){ .message_id = p->pretence_id, .at_us = p->pretence_us };
 }
 
 /* ---- What differs ---- */
@@ -175,7 +185,8 @@ static void
 compare(const struct pattern_record *p, const struct pattern_record *now, struct buf *changes)
 {
     if (p->received_count != now->received_count)
-        buf_printf(changes, "It came by %u hops; it was %u.\n", now->received_count, p->received_count);
+        buf_printf(changes, "It came by %u %s; before it was %u.\n", now->received_count, now->received_count == 1 ? "hop" : "hops",
+                   p->received_count);
     if (p->tls != now->tls)
         buf_printf(changes, "It came to this receiver %s TLS; before it was %s.\n", now->tls ? "with" : "without", now->tls ? "without" : "with");
     compare_claims(p->claims, now->claims, changes);
@@ -193,10 +204,10 @@ is_method_char(char c)
 
 /*
  * "mx.example; spf=pass smtp.mailfrom=a.example; dkim=fail" -> "spf=pass dkim=fail": the methods that are compared. Of several signatures one
- * that passes is enough.
+ * that passes is enough. Of a method that is not named here the result in before stays.
  */
 static void
-claims_read(struct slice facts, struct buf *out)
+claims_read(struct slice facts, struct slice before, struct buf *out)
 {
     struct slice text = fact_find(facts, FACT_AUTHENTICATION);
     struct slice found[COUNT(methods)] = { { 0 } };
@@ -220,6 +231,8 @@ claims_read(struct slice facts, struct buf *out)
         }
     }
     for (size_t i = 0; i < COUNT(methods); i++) {
+        if (found[i].len == 0)
+            found[i] = claim_find(before, methods[i]);
         if (found[i].len == 0)
             continue;
         buf_printf(out, "%s%s=", out->len > 0 ? " " : "", methods[i]);
@@ -284,14 +297,16 @@ void
 pattern_add(struct pattern_record *p, const struct pattern_arrival *a, struct buf *scratch, struct buf *changes, bool *is_news)
 {
     struct pattern_record now = *p;
+    struct slice          way = fact_find(a->facts, FACT_FORWARD_WAY);
     uint64_t              shape;
 
     now.found_in = a->found_in;
     now.received_count = a->received_count;
     now.tls = a->tls;
-    now.way = slice_sub(fact_find(a->facts, FACT_FORWARD_WAY), 0, PATTERN_WAY_BYTES);
+    if (way.len > 0)
+        now.way = slice_sub(way, 0, PATTERN_WAY_BYTES);
     buf_clear(scratch);
-    claims_read(a->facts, scratch);
+    claims_read(a->facts, p->claims, scratch);
     now.claims = slice_sub(buf_slice(scratch), 0, PATTERN_CLAIMS_BYTES);
     if (p->arrivals > 0)
         compare(p, &now, changes);

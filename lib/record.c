@@ -112,6 +112,7 @@ mailbox_record_write(struct buf *b, const struct mailbox_record *m)
     write_u8(b, m->enabled);
     write_u64(b, m->created_unix);
     write_u32(b, m->next_folder_id);
+    write_u32(b, m->uidvalidity);
     write_u64(b, m->bytes);
     write_u64(b, m->messages);
     write_u64(b, m->last_arrival_us);
@@ -136,6 +137,7 @@ mailbox_record_read(struct slice bytes, struct mailbox_record *out)
     read_bool(&r, &out->enabled);
     read_u64(&r, &out->created_unix);
     read_u32(&r, &out->next_folder_id);
+    read_u32(&r, &out->uidvalidity);
     read_u64(&r, &out->bytes);
     read_u64(&r, &out->messages);
     read_time_us(&r, &out->last_arrival_us);
@@ -159,6 +161,8 @@ folder_record_write(struct buf *b, const struct folder_record *f)
     write_u64(b, f->modseq);
     write_u64(b, f->messages);
     write_u64(b, f->bytes);
+    write_u8(b, f->subscribed);
+    write_u8(b, f->brought);
     record_end(b, at);
 }
 
@@ -178,6 +182,8 @@ folder_record_read(struct slice bytes, struct folder_record *out)
     read_u64(&r, &out->modseq);
     read_u64(&r, &out->messages);
     read_u64(&r, &out->bytes);
+    read_bool(&r, &out->subscribed);
+    read_bool(&r, &out->brought);
     return record_close(&r);
 }
 

@@ -26,6 +26,7 @@ struct mailbox_record {
     bool         enabled;
     uint64_t     created_unix;
     uint32_t     next_folder_id;
+    uint32_t     uidvalidity;       /* the highest that one of its folders ever had */
     uint64_t     bytes;             /* of all its messages; what the quota counts */
     uint64_t     messages;
     uint64_t     last_arrival_us;   /* of a message with a genuine token; 0: none yet */
@@ -46,6 +47,8 @@ struct folder_record {
     uint64_t     modseq;            /* highest in it (RFC 7162) */
     uint64_t     messages;
     uint64_t     bytes;
+    bool         subscribed;
+    bool         brought;           /* there may be mail in it that was copied or brought in: no token's record names that */
 };
 
 /* Table entry: mailbox id, folder id, UID -> this. No version octet and no checksum: small, fixed, and checked against the message. */
@@ -57,6 +60,7 @@ struct entry {
 };
 #define ENTRY_KEYWORDS_BYTES 1024u      /* of one entry */
 enum entry_flag { ENTRY_SEEN = 1, ENTRY_ANSWERED = 2, ENTRY_FLAGGED = 4, ENTRY_DELETED = 8, ENTRY_DRAFT = 16 };
+#define ENTRY_FLAGS (ENTRY_SEEN | ENTRY_ANSWERED | ENTRY_FLAGGED | ENTRY_DELETED | ENTRY_DRAFT)
 
 /* What a message counts as. message_kind_name gives the API's word. */
 enum message_kind {
@@ -124,6 +128,7 @@ struct arrival {
     char              client[46];       /* address in text */
 };
 #define TOKEN_ARRIVALS_MAX 16u          /* kept, the first ones, and the first of each kind in any case; all are counted */
+#define TOKEN_DEADLINE_MAX_DAYS 366u   /* the furthest ahead that store lets a token be expected; its record is kept from the deadline on */
 #define TOKEN_HOPS_BYTES   1024u        /* of the hops in it */
 #define MESSAGE_CHANGES_BYTES 1024u
 

@@ -118,13 +118,35 @@ time_shares_find(const struct time_facts *f, struct time_shares *out)
     out->unknown_us = rest_us > 0 ? rest_us : 0;
 }
 
-unsigned
-slowest_hop(const struct message_hop *hops, unsigned count, bool *certain)
+/* No older stamp is believed: what is known of the hop's delay is from the minting on. */
+static bool
+is_since_minting(const struct message_hop *hops, unsigned count, unsigned i)
+{
+    for (unsigned k = i + 1; k < count; k++)
+        if (hops[k].time_us > 0 && !hops[k].delay.skewed)
+            return false;
+    return true;
+}
+
+static bool
+is_certain(const struct message_hop *hops, unsigned count, unsigned found)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct hop_delay *d = &hops[i].delay;
+
+        if (i != found && (!(d->known || d->bounded) || (d->bounded ? d->at_most_us : d->delay_us) > hops[found].delay.delay_us))
+            return false;
+    }
+    return hops[found].delay.known;
+}
+
+bool
+slowest_hop_find(const struct message_hop *hops, unsigned count, struct slowest_hop *out)
 {
     unsigned found = count;
     int64_t  most_us = SECOND_US - 1;
 
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = count > 0 && is_since_minting(hops, count, 0) ? 1 : 0; i < count; i++) {
         const struct hop_delay *d = &hops[i].delay;
         int64_t                 us = d->known ? d->delay_us : d->bounded ? d->at_most_us : 0;
 
@@ -133,12 +155,9 @@ slowest_hop(const struct message_hop *hops, unsigned count, bool *certain)
             most_us = us;
         }
     }
-    *certain = found < count && hops[found].delay.known;
-    for (unsigned i = 0; i < count && *certain; i++) {
-        const struct hop_delay *d = &hops[i].delay;
-
-        if (i != found && (!(d->known || d->bounded) || (d->bounded ? d->at_most_us : d->delay_us) > most_us))
-            *certain = false;
-    }
-    return found;
+    if (found == count)
+        return false;
+    *out = (struct slowest_hop){ .index = found, .since_minting = is_since_minting(hops, count, found) };
+    out->certain = !out->since_minting && is_certain(hops, count, found);
+    return true;
 }

@@ -43,9 +43,15 @@ struct time_shares {
 void time_shares_find(const struct time_facts *f, struct time_shares *out);
 
 /*
- * The hop that took the longest: the greatest delay, or where only a bound is known the greatest bound. Returns its index, or
- * count where none took a second or more, as far as is known. certain: no other can have taken longer.
+ * The hop that took the longest: the greatest delay, or where only a bound is known the greatest bound. False: none took a second or more,
+ * as far as is known, or the time is the sender's. A delay that begins with the minting, since no older stamp is believed, has the
+ * time in it that the sender took until it sent: it is never certain, and never held against our own hop, the first of hops.
  */
-unsigned slowest_hop(const struct message_hop *hops, unsigned count, bool *certain);
+struct slowest_hop {
+    unsigned index;
+    bool     certain;           /* no other can have taken longer */
+    bool     since_minting;     /* its delay begins with the minting, not with another hop's stamp */
+};
+bool slowest_hop_find(const struct message_hop *hops, unsigned count, struct slowest_hop *out);
 
 #endif

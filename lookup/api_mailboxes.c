@@ -18,6 +18,7 @@ read_pattern(const struct db_view *v, struct facts *f)
 {
     unsigned char key[DB_KEY_MAX];
     struct slice  record;
+    uint64_t      request_id;
     int           rc = db_get(v, TABLE_PATTERN, db_key_u32(key, f->mailbox.id), &record);
 
     if (rc == MT_ENOTFOUND)
@@ -25,7 +26,8 @@ read_pattern(const struct db_view *v, struct facts *f)
     if (rc != MT_OK || (rc = pattern_record_read(record, &f->pattern)) != MT_OK)
         return rc;
     f->answer.pattern = &f->pattern;
-    if (f->pattern.confirmation_id != 0 && db_message(v, f->pattern.confirmation_id, &f->confirmation) == MT_OK)
+    request_id = pattern_request(&f->pattern).message_id;
+    if (request_id != 0 && db_message(v, request_id, &f->confirmation) == MT_OK)
         f->answer.confirmation = &f->confirmation;
     return MT_OK;
 }

@@ -11,7 +11,7 @@ static const struct {
 } owners[] = {
     { "smtp_", ROLE_SMTPD },   { "imap_", ROLE_IMAPD },    { "pop3_", ROLE_IMAPD },       { "http_", ROLE_LOOKUP },
     { "lookup_", ROLE_LOOKUP }, { "store_", ROLE_STORE }, { "role_", ROLE_SUPERVISOR },
-    { "webhook_", ROLE_WEBHOOK },
+    { "webhook_", ROLE_WEBHOOK }, { "tokens_", ROLE_STORE }, { "verdicts_", ROLE_STORE }, { "events_", ROLE_STORE },
 };
 
 bool
@@ -98,6 +98,15 @@ static const struct {
     { "Messages accepted", METRIC_SMTP_MESSAGES_TOTAL },
     { "Messages with a genuine token", METRIC_STORE_ARRIVED_TOTAL },
     { "Messages without one", METRIC_STORE_UNMATCHED_TOTAL },
+    { "Expected tokens that wait for their mail", METRIC_TOKENS_EXPECTED },
+    { "Deadlines missed", METRIC_TOKENS_MISSED_TOTAL },
+    { "Verdicts: arrived", METRIC_VERDICTS_ARRIVED_TOTAL },
+    { "Verdicts: late", METRIC_VERDICTS_LATE_TOTAL },
+    { "Verdicts: bounced", METRIC_VERDICTS_BOUNCED_TOTAL },
+    { "Verdicts: autoreply", METRIC_VERDICTS_AUTOREPLY_TOTAL },
+    { "Verdicts: not arrived", METRIC_VERDICTS_NOT_ARRIVED_TOTAL },
+    { "Verdicts: not arrived, receiver down", METRIC_VERDICTS_RECEIVER_DOWN_TOTAL },
+    { "Events", METRIC_EVENTS_TOTAL },
     { "Messages kept", METRIC_STORE_MESSAGES },
     { "Room in use", METRIC_STORE_USED_BYTES },
     { "Commands and mails refused for good", METRIC_SMTP_REFUSED_PERM_TOTAL },

@@ -28,7 +28,7 @@ print_help(FILE *f)
             "  -c, --config FILE    the configuration (default: %s)\n"
             "      --check-config   only check it, its certificate and its user; exit code 78 and FILE:LINE:COLUMN\n"
             "                       where it is wrong\n"
-            "      --version        print the version\n"
+            "  -V, --version        print the version\n"
             "  -h, --help           print this\n"
             "\n"
             "Signals: SIGTERM ends it when the sessions under way are done, a second one at once; SIGHUP reads the\n"
@@ -85,7 +85,7 @@ main(int argc, char **argv)
 
     if (argc == 4 && strcmp(argv[1], "--role") == 0)
         return run_role(argv[2], argv[3]);
-    while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
         switch (c) {
         case 'c':
             file = optarg;

@@ -1,15 +1,15 @@
 /*
  * confirmation - the mails in which a provider asks whether mail may be forwarded to this address. Gmail's are told by their
  * sender or by their link, since a customer's brand may stand in the place of the name; those of others by a service
- * address of the provider and by words for forwarding and confirming in many languages; those of unknown systems by both
- * words in the subject. A link counts when it stands on one of the provider's own hosts; it is passed on exactly as it stands.
+ * address of the provider and by words for forwarding and confirming in many languages. What has both words in the subject and comes
+ * from elsewhere only pretends to be one, for all that can be known: its provider is "not recognised". A link counts when it stands on one of the provider's own hosts; it is passed on exactly as it stands.
  */
 #include "lib/error.h"
 #include "meaning/kinds.h"
 #include "meaning/link.h"
 #include "meaning/words.h"
 
-enum { DOMAINS = 8, CODE_MIN = 4, CODE_MAX = 16, CODE_WITHIN = 64, CODE_TRIES = 8, WORDED_BYTES = 4096 };
+enum { DOMAINS = 8, ADDRESS_BYTES = 254, PROVIDER_BYTES = 2 * FACT_TEXT_BYTES, CODE_MIN = 4, CODE_MAX = 16, CODE_WITHIN = 64, CODE_TRIES = 8, WORDED_BYTES = 4096 };
 
 static const struct provider {
     const char *name;
@@ -243,7 +243,7 @@ judge_known(const struct seen *s, struct slice subject, struct slice from, struc
     return true;
 }
 
-/* A system that is not known here asks in its subject, and names itself by its domain. It may not pass for one that is known. */
+/* A system that is not known here asks in its subject. It may not pass for one that is known. */
 static bool
 judge_unknown(const struct seen *s, struct slice subject, struct slice from, struct findings *f)
 {
@@ -265,11 +265,28 @@ judge_unknown(const struct seen *s, struct slice subject, struct slice from, str
     if (looks_like != NULL)
         domains[0] = NULL;
     find_links(s, domains, 1, f);
+    from = slice_sub(from, 0, ADDRESS_BYTES);
     if (looks_like != NULL)
-        buf_printf(&f->provider, "not recognised: it calls itself %s, but comes from %s", looks_like, domain);
+        buf_printf(&f->provider, FACT_NOT_RECOGNISED "it calls itself %s, but comes from %.*s", looks_like, (int)from.len, from.data);
     else
-        buf_append_string(&f->provider, domain);
+        buf_printf(&f->provider, FACT_NOT_RECOGNISED "it comes from %.*s", (int)from.len, from.data);
     return f->link.len > 0 || f->strange_host.len > 0 || code_in(own_text_said(&s->text)).len > 0;
+}
+
+/* Whoever asks has a link that leads elsewhere: then a known sender, which anybody can write, is not believed either. */
+static void
+name_strange_host(struct slice from, struct findings *f)
+{
+    struct slice host = slice_sub(f->strange_host, 0, ADDRESS_BYTES);
+
+    from = slice_sub(from, 0, ADDRESS_BYTES);
+    if (!slice_starts(buf_slice(&f->provider), FACT_NOT_RECOGNISED)) {
+        buf_clear(&f->provider);
+        buf_printf(&f->provider, FACT_NOT_RECOGNISED "it says that it comes from %.*s, but", (int)from.len, from.data);
+    } else {
+        buf_append_string(&f->provider, ", and");
+    }
+    buf_printf(&f->provider, " has a link to %.*s", (int)host.len, host.data);
 }
 
 uint32_t
@@ -279,10 +296,10 @@ confirmation_judge(const struct seen *s, struct buf *facts)
     struct findings f = { .strange_host = slice_make("", 0) };
     uint32_t        traits = 0;
 
-    buf_init(&f.provider, FACT_TEXT_BYTES);
+    buf_init(&f.provider, PROVIDER_BYTES);
     if (judge_gmail(s, subject, from, &f) || judge_known(s, subject, from, &f) || judge_unknown(s, subject, from, &f)) {
         if (f.link.len == 0 && f.strange_host.len > 0)
-            buf_printf(&f.provider, "; not recognised: a link to %.*s", (int)f.strange_host.len, f.strange_host.data);
+            name_strange_host(from, &f);
         if (f.code.len == 0)
             f.code = code_in(own_text_said(&s->text));
         fact_add(facts, FACT_CONFIRMATION_PROVIDER, buf_slice(&f.provider));

@@ -124,6 +124,25 @@ take_subject(const struct seen *s, struct findings *out)
     return true;
 }
 
+/*
+ * A mail system's mail in words that nobody knows here, but with the test mail in it, or with the status code of a refusal: whatever
+ * it says, it is not the test mail itself, and must not pass for its arrival.
+ */
+static bool
+take_unknown(const struct seen *s, struct findings *out)
+{
+    struct slice refusal = report_text_refusal(own_text_said(&s->text)), status = words_status(refusal);
+
+    if (!seen_from_mail_system_surely(s) || (s->places & (PLACE_MESSAGE_ID | PLACE_OWN_HEADER)) != 0 ||
+        ((s->places & PLACE_ATTACHED) == 0 && refusal.len == 0))
+        return false;
+    out->form = "unknown";
+    fill(&out->diagnostic, refusal);
+    if (status.len > 0 && status.data[0] != '5')
+        out->action = status.data[0] == '4' ? ACTION_DELAYED : ACTION_PASSED_ON;
+    return true;
+}
+
 static struct slice
 status_of(const struct findings *f)
 {
@@ -171,7 +190,7 @@ report_judge(const struct seen *s, struct buf *facts)
         if (!s->has_status_part)
             f.form = text.form;
         take_text(&text, &f);
-    } else if (!by_fields && !take_subject(s, &f)) {
+    } else if (!by_fields && !take_subject(s, &f) && !take_unknown(s, &f)) {
         return 0;
     }
     fill(&f.recipient, words_address(kept_find(&s->header, KEPT_X_FAILED_RECIPIENTS), NULL));

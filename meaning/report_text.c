@@ -188,6 +188,26 @@ behind(struct slice text, const char *phrase)
     return rest.data == NULL ? text : rest;
 }
 
+/*
+ * qmail says who refused in front of or behind words of its own: "192.0.2.7 does not like recipient.", "Connected to 192.0.2.7 but
+ * sender was rejected." That nobody answered is no refusal.
+ */
+static struct slice
+qmail_refused_by(struct slice text)
+{
+    static const char *const words[] = { " does not like recipient.", " failed on DATA command.", " failed after I sent the message." };
+    struct slice line;
+
+    while (words_line(&text, &line)) {
+        if (slice_starts(line, "Connected to ") && words_has(line, " but "))
+            return words_host(words_after(line, "Connected to "));
+        for (size_t i = 0; i < COUNT(words); i++)
+            if (words_has(line, words[i]))
+                return words_host(line);
+    }
+    return slice_make("", 0);
+}
+
 static void
 read_form(const struct form *f, struct slice text, struct report_text *out)
 {
@@ -211,6 +231,8 @@ read_form(const struct form *f, struct slice text, struct report_text *out)
     }
     if (f->refused_after != NULL)
         out->refused_by = words_host(words_after(behind(body, f->recipient_after), f->refused_after));
+    else if (strcmp(f->name, "qmail") == 0)
+        out->refused_by = qmail_refused_by(body);
 }
 
 bool

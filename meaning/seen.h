@@ -37,4 +37,7 @@ struct seen {
  */
 bool seen_from_mail_system(const struct seen *s);
 
+/* Both: nothing but a mail system sends so. */
+bool seen_from_mail_system_surely(const struct seen *s);
+
 #endif

@@ -7,9 +7,9 @@
 
 #include "finder/finder.h"
 #include "lib/session_id.h"
-#include "smtpd/body.h"
+#include "lib/body.h"
 #include "smtpd/command.h"
-#include "smtpd/data.h"
+#include "lib/data.h"
 #include "smtpd/trace.h"
 
 /* Octets of all addresses of one transaction, so that a delivery fits into a message to store. */

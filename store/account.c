@@ -21,9 +21,10 @@ add_folder(struct tx *tx, struct tx_mailbox *m, enum folder_id id, const char *n
         .mailbox_id = m->record.id,
         .id = id,
         .name = slice_of(name),
-        .uidvalidity = (uint32_t)(tx_now_us(tx) / 1000000),
+        .uidvalidity = m->record.uidvalidity,
         .uidnext = 1,
         .modseq = 1,
+        .subscribed = true,
     };
     struct tx_folder *added;
 
@@ -44,6 +45,7 @@ account_create(struct tx *tx, const struct mailbox_record *template, struct tx_m
     record.enabled = true;
     record.created_unix = tx_now_us(tx) / 1000000;
     record.next_folder_id = FOLDER_FIRST_OWN;
+    record.uidvalidity = (uint32_t)record.created_unix;
     if (tx_fault(tx) != MT_OK || tx_mailbox_add(tx, &record, out) != MT_OK)
         return tx_fault(tx);
     put_u32(id, record.id);

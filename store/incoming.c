@@ -1,32 +1,27 @@
 #include "store/incoming.h"
 
 #include "lib/answer.h"
+#include "lib/answer_event.h"
 #include "lib/answer_hops.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "store/expire.h"
+#include "store/handed.h"
 #include "store/journal.h"
 #include "store/message.h"
 #include "store/usual.h"
 #include "store/verdict.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct incoming {
     struct batch_op  op;
     struct store    *store;
     incoming_done_fn *done;
     void            *arg;
-    struct delivery  d;             /* borrows from bytes */
-    struct slice     body;          /* inline or mapped */
-    void            *map;           /* NULL: inline */
-    uint64_t         body_sum;
+    struct handed    mail;          /* borrows from bytes */
     uint64_t         first_id;
     char             bytes[];       /* the message's fields */
 };
@@ -40,78 +35,10 @@ struct target {
     struct candidate   tokens[MESSAGE_TOKENS_MAX];
 };
 
-/* Text that goes into a header field: one line, no NUL. */
-static bool
-is_one_line(struct slice s)
-{
-    return slice_find(s, '\r') == s.len && slice_find(s, '\n') == s.len && slice_find(s, '\0') == s.len;
-}
-
-/* Whole header fields: each line ends with CRLF, and none is empty, for that would end the header. */
-static bool
-is_header(struct slice s)
-{
-    while (s.len > 0) {
-        size_t end = slice_find(s, '\r');
-
-        if (end == 0 || end + 1 >= s.len || s.data[end + 1] != '\n' || !is_one_line(slice_sub(s, 0, end)))
-            return false;
-        s = slice_sub(s, end + 2, s.len);
-    }
-    return true;
-}
-
-static bool
-offsets_fit(const struct delivery *d)
-{
-    struct reader r;
-    struct part   part;
-
-    reader_init(&r, d->parsed.parts);
-    while (part_next(&r, &part))
-        if (part.end_at > d->size_bytes)
-            return false;
-    return true;
-}
-
-static bool
-is_well_formed(const struct delivery *d)
-{
-    if (!is_one_line(d->reverse_path) || !is_header(d->trace) || !offsets_fit(d))
-        return false;
-    for (uint32_t i = 0; i < d->recipient_count; i++)
-        if (!is_one_line(d->recipients[i].address))
-            return false;
-    return true;
-}
-
-/*
- * A body in a memfd: sealed, so that it can neither change under the checksum nor shrink under the mapping, which would kill
- * the process.
- */
-static int
-map_body(struct incoming *o, int fd)
-{
-    const int   seals = F_SEAL_WRITE | F_SEAL_SHRINK;
-    struct stat st;
-    void       *map;
-
-    if (fd == -1 || (fcntl(fd, F_GET_SEALS) & seals) != seals || fstat(fd, &st) != 0 || (uint64_t)st.st_size != o->d.size_bytes)
-        return MT_EPROTO;
-    map = mmap(NULL, (size_t)o->d.size_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (map == MAP_FAILED)
-        return MT_ENOMEM;
-    o->map = map;
-    o->body = slice_make(map, (size_t)o->d.size_bytes);
-    return MT_OK;
-}
-
 static void
 free_op(struct incoming *o)
 {
-    if (o->map != NULL)
-        munmap(o->map, o->body.len);
-    delivery_fini(&o->d);
+    handed_close(&o->mail);
     free(o);
 }
 
@@ -138,7 +65,7 @@ static int
 prepare(struct incoming *o, struct tx *tx, uint32_t i, struct target *t)
 {
     struct store         *s = o->store;
-    const struct catalog_mailbox *known = catalog_find(s->catalog, o->d.recipients[i].mailbox);
+    const struct catalog_mailbox *known = catalog_find(s->catalog, o->mail.d.recipients[i].mailbox);
     int                   rc;
 
     if (known == NULL)
@@ -148,10 +75,10 @@ prepare(struct incoming *o, struct tx *tx, uint32_t i, struct target *t)
         return rc;
     if (!t->mailbox->record.enabled)
         return MT_EDISABLED;
-    if (t->mailbox->record.bytes + o->d.size_bytes > s->config->quota.mailbox_bytes)
+    if (t->mailbox->record.bytes + o->mail.d.size_bytes > s->config->quota.mailbox_bytes)
         return MT_EQUOTA;
-    genuine_tokens(s, &o->d, t->mailbox, tx_now_us(tx), t);
-    t->kind = message_kind_of(o->d.parsed.traits, t->token_count > 0);
+    genuine_tokens(s, &o->mail.d, t->mailbox, tx_now_us(tx), t);
+    t->kind = message_kind_of(o->mail.d.parsed.traits, t->token_count > 0);
     rc = tx_folder(tx, t->mailbox, t->token_count > 0 ? FOLDER_INBOX : FOLDER_UNMATCHED, &t->folder);
     if (rc == MT_OK && t->folder->record.uidnext == UINT32_MAX)
         rc = MT_EFULL;
@@ -305,11 +232,15 @@ tell_confirmation(struct tx *tx, const struct target *t, uint64_t id, const stru
     struct buf   detail;
 
     buf_init(&detail, 4 * EVENT_DETAIL_BYTES);
-    buf_append_slice(&detail, provider.len > 0 ? provider : slice_of("A provider"));
-    buf_append_string(&detail, " asks to confirm the forwarding");
-    if (code.len > 0)
-        buf_printf(&detail, "; its code is %.*s", (int)code.len, code.data);
-    buf_append_byte(&detail, '.');
+    if (fact_is_recognised(facts)) {
+        buf_append_slice(&detail, provider);
+        buf_append_string(&detail, " asks to confirm the forwarding");
+        if (code.len > 0)
+            buf_printf(&detail, "; its code is %.*s", (int)code.len, code.data);
+        buf_append_byte(&detail, '.');
+    } else {
+        confirmation_warning(&detail, facts);
+    }
     journal_add(tx, t->mailbox, &(struct event_record){ .kind = EVENT_CONFIRMATION, .message_id = id, .detail = buf_slice(&detail) });
     buf_fini(&detail);
 }
@@ -398,10 +329,10 @@ write_message(struct incoming *o, struct tx *tx, struct target *t, uint64_t id, 
 static void
 write_copy(struct incoming *o, struct tx *tx, uint32_t i, struct target *t, struct buf *head)
 {
-    const struct delivery *d = &o->d;
+    const struct delivery *d = &o->mail.d;
     uint64_t               id = i == 0 ? o->first_id : tx_next_message_id(tx);
     struct message_record  m = { .body_id = o->first_id, .body_shared = d->recipient_count > 1, .body_bytes = d->size_bytes,
-                                 .body_sum = o->body_sum, .received_us = d->received_us, .committed_us = tx_now_us(tx), .kind = t->kind,
+                                 .body_sum = o->mail.body_sum, .received_us = d->received_us, .committed_us = tx_now_us(tx), .kind = t->kind,
                                  .session = d->session, .reverse_path = d->reverse_path, .recipient = d->recipients[i].address,
                                  .parsed = d->parsed };
 
@@ -427,8 +358,8 @@ write_all(struct incoming *o, struct tx *tx, struct target *targets)
 
     buf_init(&head, MESSAGE_HEAD_BYTES);
     o->first_id = tx_next_message_id(tx);
-    message_write_body(tx, o->first_id, o->body, o->d.recipient_count);
-    for (uint32_t i = 0; i < o->d.recipient_count && tx_fault(tx) == MT_OK; i++)
+    message_write_body(tx, o->first_id, o->mail.body, o->mail.d.recipient_count);
+    for (uint32_t i = 0; i < o->mail.d.recipient_count && tx_fault(tx) == MT_OK; i++)
         write_copy(o, tx, i, &targets[i], &head);
     assert(head.fault != MT_ESIZE);     /* delivery_read bounds all that goes in */
     if (head.fault != MT_OK)
@@ -441,12 +372,12 @@ static int
 run(struct batch_op *op, struct tx *tx)
 {
     struct incoming *o = (struct incoming *)op;
-    struct target     *targets = calloc(o->d.recipient_count, sizeof(*targets));
+    struct target     *targets = calloc(o->mail.d.recipient_count, sizeof(*targets));
     int                rc = MT_OK;
 
     if (targets == NULL)
         return MT_ENOMEM;
-    for (uint32_t i = 0; i < o->d.recipient_count && rc == MT_OK; i++)
+    for (uint32_t i = 0; i < o->mail.d.recipient_count && rc == MT_OK; i++)
         rc = prepare(o, tx, i, &targets[i]);
     if (rc == MT_OK)
         rc = write_all(o, tx, targets);
@@ -469,28 +400,18 @@ int
 incoming_queue(struct store *s, struct reader *r, int *fd, incoming_done_fn *done, void *arg)
 {
     struct incoming *o = malloc(sizeof(*o) + r->rest.len);
-    struct reader      copy;
-    int                rc;
+    int              rc;
 
     if (o == NULL)
         return MT_ENOMEM;
     *o = (struct incoming){ .op = { .run = run, .done = finish, .grows = true }, .store = s, .done = done, .arg = arg };
     memcpy(o->bytes, r->rest.data, r->rest.len);
-    reader_init(&copy, slice_make(o->bytes, r->rest.len));
-    rc = delivery_read(&copy, &o->d);
-    if (rc == MT_OK) {
-        o->body = o->d.body;
-        o->op.bytes = r->rest.len + o->d.size_bytes;
-        if (!is_well_formed(&o->d))
-            rc = MT_EPROTO;
-        else if (o->d.size_bytes > MSG_INLINE_BODY_BYTES)
-            rc = map_body(o, *fd);
-    }
+    rc = handed_open(&o->mail, slice_make(o->bytes, r->rest.len), fd);
     if (rc != MT_OK) {
-        free_op(o);
+        free(o);
         return rc;
     }
-    o->body_sum = checksum(o->body);
+    o->op.bytes = r->rest.len + o->mail.d.size_bytes;
     batch_add(s->batch, &o->op);
     return MT_OK;
 }

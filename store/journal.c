@@ -24,6 +24,7 @@ put(struct tx *tx, const struct event_record *e)
     uint64_t      id = tx_next_event_id(tx);
     struct buf   *b = tx_scratch(tx);
 
+    tx_counts(tx)->events++;
     event_record_write(b, e);
     if (b->fault != MT_OK)
         tx_fail(tx, b->fault);

@@ -49,11 +49,13 @@ put_entry(struct tx *tx, const struct folder_record *f, uint32_t uid, const stru
     tx_put(tx, TABLE_ENTRY, db_key_entry(key, f->mailbox_id, f->id, uid), buf_slice(b), 0);
 }
 
-void
-message_write(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, uint64_t id, struct message_record *record)
+static void
+write_rows(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, uint64_t id, struct message_record *record, uint32_t flags,
+           struct slice keywords)
 {
-    unsigned char key[DB_KEY_MAX];
-    uint64_t      size = message_size(record);
+    const struct entry e = { .message_id = id, .modseq = f->record.modseq + 1, .flags = flags, .keywords = keywords };
+    unsigned char      key[DB_KEY_MAX];
+    uint64_t           size = message_size(record);
 
     record->mailbox_id = m->record.id;
     record->folder_id = f->record.id;
@@ -66,8 +68,22 @@ message_write(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, uint64_t
     m->record.bytes += size;
     m->dirty = true;
     put_record(tx, id, record);
-    put_entry(tx, &f->record, record->uid, &(struct entry){ .message_id = id, .modseq = f->record.modseq });
+    put_entry(tx, &f->record, record->uid, &e);
     tx_put(tx, TABLE_EXPIRY, db_key_message_expiry(key, id, record), slice_make("", 0), 0);
+}
+
+void
+message_write(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, uint64_t id, struct message_record *record)
+{
+    write_rows(tx, m, f, id, record, 0, slice_make("", 0));
+}
+
+void
+message_write_flagged(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, uint64_t id, struct message_record *record, uint32_t flags,
+                      struct slice keywords)
+{
+    f->record.brought = true;
+    write_rows(tx, m, f, id, record, flags, keywords);
 }
 
 static uint64_t
@@ -98,6 +114,7 @@ uncount(struct tx *tx, uint64_t id, const struct message_record *record, uint64_
     if (tx_folder(tx, m, record->folder_id, &f) != MT_OK)
         return;
     f->record.messages = less(f->record.messages, 1, "folder", f->record.id);
+    f->record.brought = f->record.brought && f->record.messages > 0;
     f->record.bytes = less(f->record.bytes, size, "folder", f->record.id);
     f->record.modseq++;
     f->dirty = true;
@@ -179,6 +196,18 @@ remove_body(struct tx *tx, const struct message_record *record)
         message_purge_body(tx, record->body_id, UINT32_MAX);
 }
 
+/* All rows of the message but its body. */
+static void
+remove_rows(struct tx *tx, uint64_t id, const struct message_record *record, uint64_t size)
+{
+    unsigned char key[DB_KEY_MAX];
+
+    uncount(tx, id, record, size);
+    tx_delete(tx, TABLE_ENTRY, db_key_entry(key, record->mailbox_id, record->folder_id, record->uid));
+    tx_delete(tx, TABLE_EXPIRY, db_key_message_expiry(key, id, record));
+    tx_delete(tx, TABLE_MESSAGE, db_key_u64(key, id));
+}
+
 int
 message_remove(struct tx *tx, uint64_t id)
 {
@@ -196,10 +225,132 @@ message_remove(struct tx *tx, uint64_t id)
         return rc;
     /* From here on the record's slices are no longer valid, its numbers are. */
     size = message_size(&record);
-    uncount(tx, id, &record, size);
-    tx_delete(tx, TABLE_ENTRY, db_key_entry(key, record.mailbox_id, record.folder_id, record.uid));
-    tx_delete(tx, TABLE_EXPIRY, db_key_message_expiry(key, id, &record));
-    tx_delete(tx, TABLE_MESSAGE, db_key_u64(key, id));
+    remove_rows(tx, id, &record, size);
     remove_body(tx, &record);
+    return tx_fault(tx);
+}
+
+/* ---- Copies ---- */
+
+void
+message_tell_new(struct tx *tx, const struct tx_mailbox *m, const struct tx_folder *f, uint64_t id, uint32_t uid)
+{
+    struct change change = { .kind = CHANGE_ARRIVED, .message_id = id, .modseq = f->record.modseq, .mailbox_id = m->record.id,
+                             .folder_id = f->record.id, .uid = uid };
+
+    memcpy(change.mailbox, m->name, sizeof(change.mailbox));
+    tx_change(tx, &change);
+}
+
+static void
+put_references(struct tx *tx, uint64_t body_id, uint32_t count)
+{
+    unsigned char key[DB_KEY_MAX];
+    unsigned char references[4];
+
+    put_u32(references, count);
+    tx_put(tx, TABLE_BODY_REF, db_key_u64(key, body_id), slice_make(references, sizeof(references)), 0);
+}
+
+/* One more message has the body; the first time, the one that had it alone is told that it shares it. */
+static void
+share_body(struct tx *tx, uint64_t id, struct message_record *record)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    struct buf   *b;
+    int           rc;
+
+    if (!record->body_shared) {
+        record->body_shared = true;
+        b = tx_scratch(tx);
+        message_record_write(b, record);
+        tx_put(tx, TABLE_MESSAGE, db_key_u64(key, id), buf_slice(b), 0);
+        put_references(tx, record->body_id, 2);
+        return;
+    }
+    rc = db_get(tx_view(tx), TABLE_BODY_REF, db_key_u64(key, record->body_id), &value);
+    if (rc == MT_OK && value.len == sizeof(uint32_t))
+        put_references(tx, record->body_id, get_u32(value.data) + 1);
+    else
+        tx_fail(tx, rc == MT_OK || rc == MT_ENOTFOUND ? MT_EDAMAGED : rc);
+}
+
+/* A body that one message alone has is under that message's id, or counted: the id is about to change. */
+static void
+count_body(struct tx *tx, struct message_record *record)
+{
+    if (record->body_shared)
+        return;
+    record->body_shared = true;
+    put_references(tx, record->body_id, 1);
+}
+
+/* The tokens' records know the message by its new id. */
+static void
+arrivals_follow(struct tx *tx, const struct message_record *record, uint64_t old_id, uint64_t id)
+{
+    for (uint32_t i = 0; i < record->parsed.candidate_count; i++) {
+        const struct token *t = &record->parsed.candidates[i].token;
+        struct token_record r;
+        struct buf         *b = tx_scratch(tx);
+        bool                changed = false;
+
+        if (tx_fault(tx) != MT_OK || db_token(tx_view(tx), t, &r) != MT_OK || r.mailbox_id != record->mailbox_id)
+            continue;
+        for (uint32_t j = 0; j < r.kept; j++)
+            if (r.arrivals[j].message_id == old_id) {
+                r.arrivals[j].message_id = id;
+                changed = true;
+            }
+        token_record_write(b, &r);
+        if (changed)
+            tx_put(tx, TABLE_TOKEN, slice_make(t->raw, sizeof(t->raw)), buf_slice(b), 0);
+    }
+}
+
+/* The record and the keywords, copied out of the database into room. */
+static int
+take_out(struct tx *tx, const struct entry *e, struct buf *room, struct message_record *record, struct slice *keywords)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    int           rc = db_get(tx_view(tx), TABLE_MESSAGE, db_key_u64(key, e->message_id), &value);
+
+    buf_clear(room);
+    if (rc != MT_OK)
+        return rc == MT_ENOTFOUND ? MT_EDAMAGED : rc;
+    buf_append_slice(room, value);
+    buf_append_slice(room, e->keywords);
+    if (room->fault != MT_OK)
+        return room->fault;
+    *keywords = slice_sub(buf_slice(room), value.len, room->len);
+    return message_record_read(slice_sub(buf_slice(room), 0, value.len), record);
+}
+
+int
+message_copy(struct tx *tx, struct tx_mailbox *m, struct tx_folder *to, const struct entry *e, bool move, struct buf *room, uint32_t *uid)
+{
+    struct message_record record, before;
+    struct slice          keywords;
+    uint64_t              id, old_id = e->message_id;
+    uint32_t              flags = e->flags;
+    int                   rc = take_out(tx, e, room, &record, &keywords);
+
+    if (rc != MT_OK)
+        return rc;
+    before = record;
+    if (move)
+        count_body(tx, &record);
+    else
+        share_body(tx, old_id, &record);
+    id = tx_next_message_id(tx);
+    message_write_flagged(tx, m, to, id, &record, flags, keywords);
+    *uid = record.uid;
+    if (move) {
+        remove_rows(tx, old_id, &before, message_size(&before));
+        arrivals_follow(tx, &record, old_id, id);
+    }
+    message_tell_new(tx, m, to, id, record.uid);
     return tx_fault(tx);
 }

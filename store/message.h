@@ -19,6 +19,20 @@ void message_write_body(struct tx *tx, uint64_t body_id, struct slice body, uint
  */
 void message_write(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, uint64_t id, struct message_record *record);
 
+/* As message_write, for mail that is no arrival, with flags and keywords; the record's may not lie in the database, which changes meanwhile. */
+void message_write_flagged(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, uint64_t id, struct message_record *record, uint32_t flags,
+                           struct slice keywords);
+
+/*
+ * Another message with the same body in the folder to, under a new id, with flags, keywords and all times; tells the readers. move: the
+ * old one goes, and the arrivals that tokens' records keep follow it. *uid: its UID. room: for what is read meanwhile; emptied.
+ * MT_EDAMAGED: the record cannot be read; nothing was written.
+ */
+int message_copy(struct tx *tx, struct tx_mailbox *m, struct tx_folder *to, const struct entry *e, bool move, struct buf *room, uint32_t *uid);
+
+/* Tells the readers of a message that was brought in and is no arrival. */
+void message_tell_new(struct tx *tx, const struct tx_mailbox *m, const struct tx_folder *f, uint64_t id, uint32_t uid);
+
 /*
  * Removes it and tells the readers. Arrivals that tokens' records keep stay. A record that is damaged is logged and removed
  * as far as it goes. MT_ENOTFOUND: no such message.

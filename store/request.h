@@ -26,6 +26,12 @@ const struct request *request_find(unsigned type, enum role role);
 request_fn serve_deliver, serve_message_delete, serve_messages_delete, serve_message_list, serve_message_show, serve_message_raw;
 /* serve_flags.c */
 request_fn serve_flags;
+/* serve_folder.c */
+request_fn serve_folder_create, serve_folder_delete, serve_folder_rename, serve_folder_subscribe;
+/* serve_copy.c */
+request_fn serve_copy;
+/* serve_append.c */
+request_fn serve_append;
 /* serve_token.c */
 request_fn serve_mint, serve_token_show, serve_token_forget;
 /* serve_mailbox.c */

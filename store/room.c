@@ -271,6 +271,21 @@ room_usage(struct room *r, struct room_usage *out)
     return MT_OK;
 }
 
+/* One row a token whose deadline is not decided yet; 0 where the database cannot be read. */
+static uint64_t
+tokens_expected(struct store *s)
+{
+    struct db_view v;
+    MDB_stat       stat = { 0 };
+
+    if (store_view(s, &v) != MT_OK)
+        return 0;
+    if (mdb_stat(v.txn, db_table(v.db, TABLE_DEADLINE), &stat) != MDB_SUCCESS)
+        stat.ms_entries = 0;
+    db_view_end(&v);
+    return stat.ms_entries;
+}
+
 static void
 update_metrics(struct room *r)
 {
@@ -279,6 +294,7 @@ update_metrics(struct room *r)
     if (room_usage(r, &u) != MT_OK)
         return;
     metric_set(METRIC_STORE_MESSAGES, r->store->message_count);
+    metric_set(METRIC_TOKENS_EXPECTED, tokens_expected(r->store));
     metric_set(METRIC_STORE_USED_BYTES, u.used_bytes);
     metric_set(METRIC_STORE_MAP_BYTES, u.map_bytes);
     metric_set(METRIC_STORE_OLDEST_READER_TXNS, u.oldest_reader_txns);

@@ -162,8 +162,6 @@ answer(struct request_op *o, struct buf *b)
 static bool
 read_fields(struct reader *r, struct flags_op *f)
 {
-    enum { ALL_FLAGS = ENTRY_SEEN | ENTRY_ANSWERED | ENTRY_FLAGGED | ENTRY_DELETED | ENTRY_DRAFT };
-
     read_u32(r, &f->mailbox_id);
     read_u32(r, &f->folder_id);
     read_u8(r, &f->op);
@@ -173,7 +171,7 @@ read_fields(struct reader *r, struct flags_op *f)
     read_count(r, &f->count, MSG_MESSAGES_DELETE_MAX, sizeof(uint32_t));
     for (uint32_t i = 0; i < f->count; i++)
         read_u32(r, &f->uids[i]);
-    return read_end(r) && f->op < MSG_FLAGS_OPS && (f->flags & ~(uint32_t)ALL_FLAGS) == 0;
+    return read_end(r) && f->op < MSG_FLAGS_OPS && (f->flags & ~(uint32_t)ENTRY_FLAGS) == 0;
 }
 
 int

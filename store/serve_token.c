@@ -8,9 +8,6 @@
 
 #include <stdlib.h>
 
-/* The furthest deadline that a token may be expected by; its record is kept until then. */
-enum { DEADLINE_MAX_DAYS = 366 };
-
 /* ---- Minting ---- */
 
 struct mint_op {
@@ -85,7 +82,7 @@ deadline_is_valid(const struct store *s, uint64_t deadline_unix)
 {
     uint64_t now_unix = store_now_us(s) / 1000000;
 
-    return deadline_unix == 0 || (deadline_unix > now_unix && deadline_unix <= now_unix + DEADLINE_MAX_DAYS * UINT64_C(86400));
+    return deadline_unix == 0 || (deadline_unix > now_unix && deadline_unix <= now_unix + TOKEN_DEADLINE_MAX_DAYS * UINT64_C(86400));
 }
 
 int

@@ -131,6 +131,21 @@ tells_event(const struct change *changes, size_t count)
 }
 
 static void
+count_verdicts(const struct tx_counts *counts)
+{
+    static const enum metric metrics[VERDICT_COUNT] = {
+        [VERDICT_ARRIVED] = METRIC_VERDICTS_ARRIVED_TOTAL,           [VERDICT_LATE] = METRIC_VERDICTS_LATE_TOTAL,
+        [VERDICT_BOUNCED] = METRIC_VERDICTS_BOUNCED_TOTAL,           [VERDICT_AUTOREPLY] = METRIC_VERDICTS_AUTOREPLY_TOTAL,
+        [VERDICT_NOT_ARRIVED] = METRIC_VERDICTS_NOT_ARRIVED_TOTAL,   [VERDICT_RECEIVER_DOWN] = METRIC_VERDICTS_RECEIVER_DOWN_TOTAL,
+    };
+
+    for (unsigned v = VERDICT_WAITING + 1; v < VERDICT_COUNT; v++)
+        metric_add(metrics[v], counts->verdicts[v]);
+    metric_add(METRIC_TOKENS_MISSED_TOTAL, counts->missed);
+    metric_add(METRIC_EVENTS_TOTAL, counts->events);
+}
+
+static void
 hook_committed(void *arg, struct tx *tx)
 {
     struct store           *s = arg;
@@ -149,6 +164,7 @@ hook_committed(void *arg, struct tx *tx)
     metric_add(METRIC_STORE_ARRIVED_TOTAL, counts->arrived);
     metric_add(METRIC_STORE_UNMATCHED_TOTAL, counts->messages - counts->arrived);
     metric_add(METRIC_STORE_EXPIRED_TOTAL, counts->expired);
+    count_verdicts(counts);
     uptime_committed(s->uptime);
     room_committed(s->room);
     expire_committed(s->expire);

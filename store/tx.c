@@ -377,6 +377,22 @@ tx_folder_add(struct tx *tx, struct tx_mailbox *m, const struct folder_record *r
     return rc;
 }
 
+int
+tx_folder_rename(struct tx *tx, struct tx_folder *f, struct slice name)
+{
+    char *copy = malloc(name.len + 1);
+
+    if (copy == NULL) {
+        tx_fail(tx, MT_ENOMEM);
+        return MT_ENOMEM;
+    }
+    slice_copy(copy, name.len + 1, name);
+    free((void *)(uintptr_t)f->record.name.data);
+    f->record.name = slice_make(copy, name.len);
+    f->dirty = true;
+    return MT_OK;
+}
+
 const struct tx_mailbox *
 tx_first_mailbox(const struct tx *tx)
 {

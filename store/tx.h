@@ -9,6 +9,7 @@
  * nothing. So a caller checks its own input first, then writes, and looks at the fault at the end.
  */
 
+#include "lib/answer.h"
 #include "lib/change.h"
 #include "lib/db.h"
 
@@ -19,6 +20,9 @@ struct tx_counts {
     uint64_t messages;      /* stored */
     uint64_t arrived;       /* of these with a genuine token */
     uint64_t expired;       /* removed by retention */
+    uint64_t events;        /* written */
+    uint64_t missed;        /* tokens whose deadline passed without their mail */
+    uint64_t verdicts[VERDICT_COUNT];       /* of expected tokens, decided or amended */
 };
 
 struct tx_folder {
@@ -79,6 +83,9 @@ int tx_folder(struct tx *tx, struct tx_mailbox *m, uint32_t folder_id, struct tx
 /* New ones; the record's slices are copied. */
 int tx_mailbox_add(struct tx *tx, const struct mailbox_record *record, struct tx_mailbox **out);
 int tx_folder_add(struct tx *tx, struct tx_mailbox *m, const struct folder_record *record, struct tx_folder **out);
+
+/* Another name for a folder; it is copied. 0 or MT_ENOMEM, which is the fault then, too. */
+int tx_folder_rename(struct tx *tx, struct tx_folder *f, struct slice name);
 
 /* Mailboxes in use, for who takes over their state after the commit. */
 const struct tx_mailbox *tx_first_mailbox(const struct tx *tx);

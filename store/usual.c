@@ -48,6 +48,19 @@ put(struct tx *tx, uint32_t mailbox_id, const struct pattern_record *p)
     tx_put(tx, TABLE_PATTERN, db_key_u32(key, mailbox_id), buf_slice(b), 0);
 }
 
+/* Both are told at most once in the same time each, so that whoever pretends hides no real one. */
+static bool
+take_request(struct pattern_record *p, uint64_t id, const struct message_record *record)
+{
+    bool      recognised = fact_is_recognised(record->parsed.facts);
+    uint64_t *at_us = recognised ? &p->confirmation_us : &p->pretence_us;
+    bool      is_news = *at_us == 0 || record->received_us > *at_us + USUAL_CONFIRMATION_US;
+
+    *at_us = record->received_us;
+    *(recognised ? &p->confirmation_id : &p->pretence_id) = id;
+    return is_news;
+}
+
 void
 usual_take(struct tx *tx, const struct tx_mailbox *m, uint64_t id, const struct message_record *record, uint32_t found_in, struct buf *changes,
            bool *is_news)
@@ -66,9 +79,7 @@ usual_take(struct tx *tx, const struct tx_mailbox *m, uint64_t id, const struct 
         p.refusal_status = fact_find(facts, FACT_REPORT_STATUS);
         p.refusal_diagnostic = fact_find(facts, FACT_REPORT_DIAGNOSTIC);
     } else if (record->kind == KIND_CONFIRMATION) {
-        *is_news = p.confirmation_us == 0 || record->received_us > p.confirmation_us + USUAL_CONFIRMATION_US;
-        p.confirmation_us = record->received_us;
-        p.confirmation_id = id;
+        *is_news = take_request(&p, id, record);
     } else {
         pattern_add(&p,
                     &(struct pattern_arrival){ .received_us = record->received_us, .found_in = found_in,

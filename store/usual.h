@@ -17,7 +17,7 @@ void          usual_free(struct usual *u);      /* NULL is fine */
 /*
  * Within a transaction, before the message's record is written: takes it into the pattern. Of an arrival appends to changes what differs
  * from the last one. *is_news: that is worth an event, and so is a request to confirm, which anybody can send, at most once in
- * USUAL_CONFIRMATION_US. found_in: of all its genuine tokens.
+ * USUAL_CONFIRMATION_US, those of recognised providers and others apart. found_in: of all its genuine tokens.
  */
 void usual_take(struct tx *tx, const struct tx_mailbox *m, uint64_t id, const struct message_record *record, uint32_t found_in, struct buf *changes,
                 bool *is_news);

@@ -99,6 +99,7 @@ set(struct tx *tx, const struct token *t, struct token_record *r, enum verdict v
         r->amended_us = tx_now_us(tx);
     }
     r->verdict = (uint8_t)v;
+    tx_counts(tx)->verdicts[v]++;
 }
 
 static void
@@ -134,6 +135,7 @@ decide(struct store *s, struct tx *tx, const struct tx_mailbox *m, const struct 
     set(tx, t, r, v);
     buf_init(&detail, EVENT_DETAIL_BYTES);
     describe_missed(&detail, r, v);
+    tx_counts(tx)->missed++;
     tell(tx, m, t, r, EVENT_MISSED, 0, buf_slice(&detail));
     buf_fini(&detail);
     tell_waiting(tx, m, t);
@@ -191,14 +193,16 @@ add_words(struct buf *b, const char *before, struct slice words)
     buf_append_slice(b, words);
 }
 
-/* "5.7.520 Access denied, …, reported by mx.example" */
+/* "It bounced: 550 5.7.520 Access denied, …, reported by mx.example". The status is put in front of words that do not have it. */
 static void
 describe_bounce(struct buf *b, struct slice facts)
 {
-    struct slice by = fact_find(facts, FACT_REPORT_REFUSED_BY);
+    struct slice by = fact_find(facts, FACT_REPORT_REFUSED_BY), status = fact_find(facts, FACT_REPORT_STATUS);
+    struct slice diagnostic = fact_find(facts, FACT_REPORT_DIAGNOSTIC);
 
-    add_words(b, "It bounced: ", fact_find(facts, FACT_REPORT_STATUS));
-    add_words(b, b->len == 0 ? "It bounced: " : " ", fact_find(facts, FACT_REPORT_DIAGNOSTIC));
+    if (status.len > 0 && slice_find_nocase(diagnostic, status) == diagnostic.len)
+        add_words(b, "It bounced: ", status);
+    add_words(b, b->len == 0 ? "It bounced: " : " ", diagnostic);
     if (b->len == 0)
         buf_append_string(b, "It bounced");
     add_words(b, ", refused by ", by);

@@ -273,6 +273,8 @@ def test_a_resolver_that_is_down_is_our_own_trouble(acme):
     (("--to", "not an address"), {}, '--to "not an address"'),
     (("--window", "never"), {}, "--window"),
     (("--nonsense",), {}, "no option --nonsense"),
+    (("--tls", "verify", "--ca-file", "/etc/hostname"), {}, "--ca-file /etc/hostname holds no certificates in PEM"),
+    (("-6",), {}, "127.0.0.1 is an IPv4 address"),
 ])
 def test_own_trouble_is_unknown(acme, arguments, env, words):
     with FaultySMTP() as server:

@@ -106,7 +106,7 @@ def test_timeline_for_people(acme, forwarder):
         assert re.search(rf"^ +\d+\.\d{{3}}  {word} ", text, re.M), word
     times = [float(t) for t in re.findall(r"^ +(\d+\.\d{3})  ", text, re.M)]
     assert times == sorted(times)
-    assert "Hops, oldest first" in text and f"mx.{DOMAIN}" in text and "Deleted: 1 message(s)." in text
+    assert "Hops, oldest first" in text and f"mx.{DOMAIN}" in text and "Deleted: 1 message." in text
 
 
 @pytest.mark.parametrize("where", ["file", "environment"])

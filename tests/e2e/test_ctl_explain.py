@@ -113,9 +113,10 @@ def test_bounce_is_explained_in_words(acme):
     assert (told["token"]["token"], told["token"]["verdict"]) == (token, "bounced")
     assert told["token"]["report"] == report
     text = acme.ctl("message", "explain", identity)
-    for words in ("bounced", "5.7.520", report["meaning"], "reported by  mx.customer.test", token):
-        assert words in text, text
-    assert report["meaning"] in acme.ctl("token", "show", "acme", token)
+    assert all(len(line) <= 80 for line in text.splitlines() if "  " in line), text
+    for words in ("bounced", "5.7.520", report["meaning"], "reported by mx.customer.test", token):
+        assert words in " ".join(text.split()), text
+    assert report["meaning"] in " ".join(acme.ctl("token", "show", "acme", token).split())
 
 
 def test_arrival_is_explained_with_what_was_lost_and_its_way(acme):
@@ -132,6 +133,47 @@ def test_arrival_is_explained_with_what_was_lost_and_its_way(acme):
     text = acme.ctl("message", "explain", identity)
     for words in ("found in  message-id", "lost in   ", "redirected", "Resent-From", "mx.customer.test", "spf=pass", "verdict   arrived"):
         assert words in text, text
+
+
+def test_each_genuine_token_is_told(acme):
+    tokens = [acme.mint("acme") for _ in range(3)]
+
+    identity = deliver(acme, f"Subject: {tokens[0]}\nMessage-ID: <{tokens[1]}@provider.test>\nFrom: a@b.test\n\n{tokens[2]}\n")
+    told = explained(acme, identity)
+    assert [token["token"] for token in told["tokens"]] == [token["token"] for token in told["message"]["tokens"]]
+    assert sorted(token["token"] for token in told["tokens"]) == sorted(tokens) and told["tokens"][0] == told["token"]
+    for token in told["tokens"]:
+        assert token == acme.ctl("token", "show", "acme", token["token"], "--json")
+    text = acme.ctl("message", "explain", identity)
+    assert "\nTokens\n" in text and text.count("verdict   arrived") == 3
+    for token, place in zip(tokens, ("subject", "message-id", "text")):
+        assert f"token     {token}\nfound in  {place}\n" in text, text
+
+
+def test_places_in_an_attached_message_are_told_as_such(acme):
+    token = acme.mint("acme")
+    identity = deliver(acme, f"""From: user@customer.test
+Subject: see attached
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+--b
+
+Here it is.
+--b
+Content-Type: message/rfc822
+
+Subject: {token}
+Message-ID: <{token}@provider.test>
+
+{token}
+--b--
+""")
+    shown = acme.ctl("message", "show", identity, "--json")["tokens"][0]
+    assert set(shown["found_in"]) == {"subject", "message-id", "text", "attached"}
+    words = "in the attached message: subject, message-id, text"
+    for text in (acme.ctl("message", "explain", identity), acme.ctl("token", "show", "acme", token), acme.ctl("message", "show", identity)):
+        assert words in " ".join(text.split()), text
 
 
 def test_hops_are_the_same_wherever_they_are_shown(acme):

@@ -95,6 +95,38 @@ def test_a_bounce_ends_the_wait_with_a_code_of_its_own(service):
     assert done.returncode == 1
 
 
+def test_a_missed_token_ends_the_wait_with_a_code_of_its_own(service):
+    service.add_mailbox("acme")
+    token = service.ctl("token", "mint", "acme", "--window", "1s", "--json")["token"]
+    for timeout in ("60s", "1ms"):              # while it is waited for, and when it is decided already
+        done = ctl(service, "token", "wait", "acme", token, "--json", "--timeout", timeout)
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["verdict"]) == (2, "not-arrived") and told["decided_at"], timeout
+
+
+def test_an_automatic_reply_to_a_token_without_a_deadline_decides_nothing(service):
+    service.add_mailbox("acme")
+    token = service.mint("acme")
+    deliver(service, "acme", f"Subject: Automatic reply: {token}\r\nAuto-Submitted: auto-replied\r\n\r\nx")
+    assert service.ctl("token", "show", "acme", token, "--json")["verdict"] == "autoreply"
+    assert ctl(service, "token", "wait", "acme", token, "--timeout", "100ms").returncode == TEMPFAIL
+
+
+def test_a_token_of_which_nothing_is_known_is_shown_as_over_http(service):
+    service.add_mailbox("acme")
+    token = "mt1" + "0" * 40
+    shown = service.ctl("token", "show", "acme", token, "--json")
+    assert shown == service.http("GET", f"/v1/mailboxes/acme/tokens/{token}").json()
+    assert shown["verdict"] == "waiting" and shown["registered"] is False
+    text = " ".join(service.ctl("token", "show", "acme", token).split())
+    assert "Nothing is known of it" in text and "No mail can make it arrive" in text
+    waited = ctl(service, "token", "wait", "acme", token)
+    assert waited.returncode == NOINPUT and "no genuine token" in waited.stderr
+    for command in ("show", "wait"):
+        nobody = ctl(service, "token", command, "nobody", token)
+        assert nobody.returncode == NOINPUT and "mailbox nobody" in nobody.stderr and token not in nobody.stderr
+
+
 def test_keys_of_the_api_are_scoped_and_revoked(service):
     service.add_mailbox("acme")
     service.add_mailbox("other")
@@ -116,15 +148,17 @@ def test_master_keys_rotate_and_retire(service):
     rotated = service.ctl("key", "rotate", "--json")["id"]
     keys = service.ctl("key", "list", "--json")["keys"]
     assert [k["active"] for k in keys] == [False, True] and keys[1]["id"] == rotated
-    refused = ctl(service, "key", "retire", str(rotated))
+    refused = ctl(service, "key", "retire", "--yes", str(rotated))
     assert refused.returncode == USAGE and "key rotate" in refused.stderr
     deliver(service, "acme", f"Subject: {old}\r\n\r\nx")
     assert service.ctl("token", "show", "acme", old, "--json")["verdict"] == "arrived"
     other = service.mint("acme")
-    service.ctl("key", "retire", str(keys[0]["id"]))
+    unasked = ctl(service, "key", "retire", str(keys[0]["id"]))
+    assert unasked.returncode == USAGE and "-y" in unasked.stderr and len(service.ctl("key", "list", "--json")["keys"]) == 2
+    service.ctl("key", "retire", "-y", str(keys[0]["id"]))
     deliver(service, "acme", f"Subject: {other}\r\n\r\nx")
     assert service.ctl("token", "show", "acme", other, "--json")["verdict"] == "arrived"
-    assert ctl(service, "key", "retire", "99").returncode == NOINPUT
+    assert ctl(service, "key", "retire", "99", "-y").returncode == NOINPUT
 
 
 def test_messages_are_listed_in_pages_shown_and_deleted(service):
@@ -220,6 +254,8 @@ def test_deleting_a_mailbox_is_asked_for_on_a_terminal(service):
     (("token", "mint", "postmaster", "--deadline", "2001-02-03T04:05:06Z"), USAGE, "deadline is over"),
     (("token", "wait", "a", "mt1" + "0" * 40, "--timeout", "soon"), USAGE, "no time span"),
     (("message", "show", "x"), USAGE, "is not a message id"),
+    (("message", "list", "postmaster", "-n", "0"), USAGE, "--limit 0 would show nothing"),
+    (("status", "extra"), USAGE, 'status takes no argument, and was given "extra"'),
     (("message", "raw", "1", "--json"), USAGE, "leave out --json"),
     (("api-key", "add", ""), USAGE, "is empty"),
     (("message", "show", "999999"), NOINPUT, "message 999999"),

@@ -1,5 +1,6 @@
 """IMAP as mail programs and monitors use it."""
 
+import contextlib
 import email
 import imaplib
 import os
@@ -458,7 +459,7 @@ def say(service, octets: bytes) -> list[bytes]:
     (b'a LOGIN "x\r\n', rb"a BAD \[CLIENTBUG\] the end of a quoted string was expected"),
     (b"a LOGIN {18446744073709551616}\r\n", rb"a BAD .*"),
     (b"a LOGIN {100000000}\r\n", rb"a BAD \[TOOBIG\] .*"),
-    (b"a APPEND INBOX {10+}\r\n0123456789\r\n", rb"a BAD \[CANNOT\] .*"),
+    (b"a APPEND INBOX {10+}\r\n0123456789\r\n", rb"a BAD log in first"),
     (b"a NOOP\0\r\n", rb"a BAD .*"),
     (b"a NOOP x\r\n", rb"a BAD .*"),
     (b"a AUTHENTICATE GSSAPI\r\n", rb"a NO \[CANNOT\] .*"),
@@ -477,7 +478,14 @@ def test_before_the_login(acme, octets, answer):
     (b"FETCH 1 BODY[0]", rb"x BAD .*"),
     (b"FETCH 1 BODY[" + b"1." * 1000 + b"1]", rb"x BAD .*"),
     (b"FETCH 1 BODY[]<0.0>", rb"\* 1 FETCH \(BODY\[\]<0> \{0\}"),
-    (b"FETCH 4294967295 FLAGS", rb"x OK .*"),
+    (b"FETCH 4294967295 FLAGS", rb"x BAD \[CLIENTBUG\] the mailbox has 1 messages"),
+    (b"FETCH 2:1 FLAGS", rb"x BAD .*"),
+    (b"UID FETCH 999:* (FLAGS)", rb"\* 1 FETCH \(UID 1 FLAGS \(\)\)"),
+    (b"UID FETCH 999 (FLAGS)", rb"x OK .*"),
+    (b"FETCH 1 BODY[1.]", rb"x BAD .*"),
+    (b"FETCH 1 BODY[1HEADER]", rb"x BAD .*"),
+    (b"FETCH 1 body.peek[header.fields ({4+}\r\nX-Y:)]", rb"\* 1 FETCH \(BODY\[HEADER.FIELDS \(X-Y:\)\] \{2\}"),
+    (b"SEARCH " + b" ".join([b"1"] * 1001), rb"x BAD .*"),
     (b"FETCH " + b",".join([b"1"] * 9000) + b" FLAGS", rb"x BAD \[LIMIT\] .*"),
     (b"SEARCH " + b"(" * 20000 + b"ALL" + b")" * 20000, rb"x BAD .*"),
     (b"SEARCH " + b"NOT " * 5000 + b"ALL", rb"x BAD .*"),
@@ -517,6 +525,42 @@ def test_a_client_that_does_not_read_costs_little_memory(acme):
             assert int(re.search(r"RssAnon:\s+(\d+)", status.read())[1]) < 40000
     for client in clients:
         client.close()
+
+
+def test_the_rest_of_a_command_behind_a_refused_literal_is_no_command(acme):
+    probe(acme)
+    said = say(acme, b"l LOGIN acme " + acme.acme["secret"].encode() + b"\r\ns SELECT INBOX\r\n"
+               b"b SEARCH TEXT {5000+}\r\n" + b"x" * 5000 + b"x1 STORE 1 +FLAGS (zz) {5+}\r\nabcdex2 STORE 1 +FLAGS (zz)\r\nn NOOP\r\n")
+    answers = [line for line in said if line and not line.startswith(b"*")]
+    assert [line.split()[:2] for line in answers] == [[b"l", b"OK"], [b"s", b"OK"], [b"b", b"BAD"], [b"n", b"OK"]]
+    assert b"zz" not in line_of(login(acme), 1, "FLAGS")
+
+
+def test_a_long_search_keeps_nobody_waiting(make_service):
+    service = make_service(processes={"imapd": 1})
+    service.acme = service.add_mailbox("acme")
+    for _ in range(4):
+        probe(service, b"\r\n" + (b"aab" * 300 + b"\r\n") * 4000)
+    searching = login(service)
+    keys = " ".join(f'NOT BODY "{"a" * 200}b{n}"' for n in range(40))
+    searching.send(b"s1 SEARCH " + keys.encode() + b"\r\n")
+    login(service).logout()                         # it is served while the other's search goes on
+    searching.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        searching.sock.recv(1)
+    searching.sock.setblocking(True)
+    assert searching.readline() == b"* SEARCH 1 2 3 4\r\n"
+
+
+def test_a_client_that_never_reads_is_cut_off(make_service):
+    service = make_service(access={"stalled_timeout_ms": 300})
+    service.acme = service.add_mailbox("acme")
+    with socket.create_connection(("127.0.0.1", service.ports["imap"]), timeout=20) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(0.5)
+        with contextlib.suppress(OSError):          # until neither of the two takes more
+            client.sendall(b"l LOGIN acme " + service.acme["secret"].encode() + b"\r\n" + b"x CAPABILITY\r\n" * 1000000)
+        service.wait_for_log(r'event=timeout client=127.0.0.1 limit="reading its answer"')
 
 
 # ---- Real programs --------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
  * compared with the rule as RFC 5321 states it, written down in the plainest way and for the whole input at once.
  */
 #include "lib/error.h"
-#include "smtpd/data.h"
+#include "lib/data.h"
 
 #include <assert.h>
 #include <stdlib.h>

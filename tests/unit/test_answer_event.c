@@ -225,6 +225,8 @@ static const struct { enum message_kind kind; enum fact_kind fact; const char *t
     { KIND_REPLY, FACT_REPLY_WHY, "Re:", "\"it carries the token, and is a person's reply: Re:\"" },
     { KIND_NOTICE, FACT_REPORT_ACTION, "delayed", "\"it carries the token, and is a delivery status report that decides nothing: delayed\"" },
     { KIND_CONFIRMATION, FACT_CONFIRMATION_PROVIDER, "Gmail", "\"it asks to confirm a forwarding to this mailbox, sent by Gmail\"" },
+    { KIND_CONFIRMATION, FACT_CONFIRMATION_PROVIDER, "not recognised: it comes from a@evil.test",
+      "\"it pretends to be a provider's request to confirm a forwarding to this mailbox: it comes from a@evil.test\"" },
 };
 
 static void
@@ -262,6 +264,10 @@ static const struct {
       "its mail has expired here" },
     { "refused", { .refusal_us = NOW_US, .refusal_status = { "5.9.9", 5 }, .refusal_diagnostic = { "no reason at all", 16 } }, true, false,
       "\"refused\"", "The forward was refused with 5.9.9: " },
+    { "pretended", { .pretence_id = 5, .pretence_us = NOW_US }, true, false, "\"waiting\"",
+      "A mail pretends to be a provider's request to confirm the forwarding: its sender is not known any more. Do not act on it." },
+    { "asked to confirm since it is healthy", { .arrivals = 9, .last_us = NOW_US - 1, .usual_gap_us = 300000000, .confirmation_id = 5,
+      .confirmation_us = NOW_US }, true, true, "\"healthy\"", NULL },
     { "first", { .arrivals = 1, .last_us = NOW_US }, true, false, "\"first-probe\"", "The first test mail came through" },
     { "healthy", { .arrivals = 9, .last_us = NOW_US, .usual_gap_us = 300000000 }, true, false, "\"healthy\"", NULL },
     { "silent", { .arrivals = 9, .last_us = NOW_US - UINT64_C(7200000000), .usual_gap_us = 300000000, .silent = true }, true, false,
@@ -302,6 +308,41 @@ mailbox_says_how_far_its_forward_is(void **state)
         json_decref(d);
         buf_fini(&b);
     }
+    buf_fini(&facts);
+}
+
+static void
+a_pretended_request_gives_no_code_and_no_link(void **state)
+{
+    static const struct pattern_record pretended = { .pretence_id = 7, .pretence_us = NOW_US };
+    struct mailbox_record m = { .id = 1, .name = slice_of("acme"), .domain = slice_of("mailtest1.test"), .enabled = true };
+    struct folder_record  folder = { 0 };
+    struct message_record mail = { .kind = KIND_CONFIRMATION };
+    struct mailbox_answer a = { .mailbox = &m, .inbox = &folder, .unmatched = &folder, .now_us = NOW_US, .pattern = &pretended,
+                                .confirmation = &mail };
+    struct buf            facts, b;
+    struct emit           j;
+    json_t               *d;
+
+    (void)state;
+    buf_init(&facts, FACTS_BYTES);
+    buf_init(&b, 100000);
+    add(&facts, FACT_CONFIRMATION_PROVIDER, FACT_NOT_RECOGNISED "it comes from noreply@evil.test");
+    add(&facts, FACT_CONFIRMATION_CODE, "EVIL99");
+    add(&facts, FACT_CONFIRMATION_LINK, "https://evil.test/confirm");
+    mail.parsed.facts = buf_slice(&facts);
+    emit_init(&j, &b);
+    answer_mailbox(&j, NULL, &a);
+    assert_null(memmem(b.data, b.len, "EVIL99", 6));
+    assert_null(memmem(b.data, b.len, "https:", 6));
+    d = parsed(&b);
+    assert_member("state", d, "setup.state", "\"waiting\"");
+    assert_member("id", d, "setup.confirmation.message_id", "7");
+    assert_member("recognised", d, "setup.confirmation.recognised", "false");
+    assert_member("hint", d, "setup.hint", "\"Nothing has come yet. Set the forwarding rule to acme@mailtest1.test and send a test mail. A mail pretends to be "
+                  "a provider's request to confirm the forwarding: it comes from noreply@evil.test. Do not act on it.\"");
+    json_decref(d);
+    buf_fini(&b);
     buf_fini(&facts);
 }
 
@@ -349,6 +390,7 @@ main(void)
         cmocka_unit_test(arrival_shows_its_way_its_claims_and_what_was_lost),
         cmocka_unit_test(every_kind_has_its_reason),
         cmocka_unit_test(mailbox_says_how_far_its_forward_is),
+        cmocka_unit_test(a_pretended_request_gives_no_code_and_no_link),
         cmocka_unit_test(webhook_and_post_are_told_without_the_secret),
     };
 

@@ -96,7 +96,12 @@ each_wrong_option_is_named(void **state)
         { GOOD "--tls maybe",                 "--tls \"maybe\""         },
         { GOOD "--ca-file /nowhere/ca.pem",   "--ca-file /nowhere"      },
         { GOOD "--helo a/b",                  "--helo \"a/b\""          },
+        { GOOD "--ca-file /dev/null",         "--ca-file /dev/null holds no certificates" },
         { GOOD "-4 -6",                       "-4 and -6"               },
+        { GOOD "-6 --smtp 192.0.2.1:25",      "-6 asks for IPv6, but --smtp 192.0.2.1 is an IPv4 address" },
+        { GOOD "-4 --relay [2001:db8::1]:25", "-4 asks for IPv4, but --relay 2001:db8::1 is an IPv6 address" },
+        { GOOD "-6 --smtp [2001:db8::1]:25",  NULL                      },
+        { GOOD "-6 --smtp mx.test",           NULL                      },
     };
 
     (void)state;

@@ -25,6 +25,9 @@ values_are_told_by_their_format(void **state)
         { "\"\\u001b[31mx\\u202e\"",     AS_TEXT,    "\\x1b[31mx\\xe2\\x80\\xae" },
         { "[\"a\",\"b\"]",               AS_WORDS,   "a, b"                    },
         { "[]",                          AS_WORDS,   "-"                       },
+        { "[\"subject\",\"text\"]",      AS_PLACES,  "subject, text"           },
+        { "[\"recipient\",\"subject\",\"attached\",\"link\"]", AS_PLACES, "recipient; in the attached message: subject, link" },
+        { "[\"attached\"]",              AS_PLACES,  "in the attached message: -" },
         { "0",                           AS_BYTES,   "0 B"                     },
         { "9999",                        AS_BYTES,   "9999 B"                  },
         { "10240",                       AS_BYTES,   "10 KiB"                  },
@@ -112,6 +115,52 @@ fields_that_are_absent_are_left_out(void **state)
 }
 
 static void
+long_values_are_wrapped_below_themselves(void **state)
+{
+    static const struct column columns[] = { { "why", "a", AS_LONG }, { "meaning", "b", AS_LONG } };
+    char   *text = NULL;
+    size_t  size;
+    FILE   *f = open_memstream(&text, &size);
+    json_t *object = parse("{\"a\":\"one two three four five six seven eight nine ten eleven twelve thirteen 14 fifteen\","
+                           "\"b\":\"see https://x.test/0123456789012345678901234567890123456789012345678901234567890123456789 there\"}");
+
+    (void)state;
+    output_fields(f, object, columns, COUNT(columns));
+    fclose(f);
+    assert_string_equal(text, "why      one two three four five six seven eight nine ten eleven twelve thirteen\n"
+                              "         14 fifteen\n"
+                              "meaning  see\n"
+                              "         https://x.test/0123456789012345678901234567890123456789012345678901234567890123456789\n"
+                              "         there\n");
+    json_decref(object);
+    free(text);
+}
+
+static void
+what_is_lost_of_an_attached_message_says_so(void **state)
+{
+    static const struct { const char *arrival, *lost; } cases[] = {
+        { "{\"found_in\":[\"text\"],\"lost\":[]}",                          "-"                                 },
+        { "{\"found_in\":[\"text\",\"attached\"],\"lost\":[]}",             "nothing of the attached message"   },
+        { "{\"found_in\":[\"text\",\"attached\"],\"lost\":[\"subject\"]}",  "in the attached message: subject"  },
+        { "{\"found_in\":[\"text\",\"attached\"],\"lost\":null}",           "-"                                 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        json_t    *arrival = parse(cases[i].arrival);
+        struct buf out;
+
+        buf_init(&out, 4096);
+        output_lost_by(arrival);
+        output_value(&out, json_object_get(arrival, "lost"), AS_PLACES);
+        assert_slice(cases[i].arrival, buf_slice(&out), cases[i].lost);
+        buf_fini(&out);
+        json_decref(arrival);
+    }
+}
+
+static void
 json_is_one_line_with_short_numbers(void **state)
 {
     char   *text = NULL;
@@ -134,6 +183,8 @@ main(void)
         cmocka_unit_test(values_are_told_by_their_format),
         cmocka_unit_test(lists_are_aligned_with_numbers_to_the_right),
         cmocka_unit_test(fields_that_are_absent_are_left_out),
+        cmocka_unit_test(long_values_are_wrapped_below_themselves),
+        cmocka_unit_test(what_is_lost_of_an_attached_message_says_so),
         cmocka_unit_test(json_is_one_line_with_short_numbers),
     };
 

@@ -27,11 +27,11 @@ hops_stand_oldest_first_with_their_delays(void **state)
     assert_shown("{\"hops\":[{\"by\":\"new\",\"time\":\"2026-11-21T03:30:02Z\",\"delay_s\":1.5,\"skewed\":false,\"with\":\"ESMTP\",\"tls\":null,\"from\":\"old\"},"
                  "{\"by\":\"old\",\"time\":null,\"delay_s\":null,\"delay_at_most_s\":2,\"skewed\":true,\"skew_s\":-3600,\"wrong_zone\":true,"
                  "\"with\":null,\"tls\":null,\"from\":\"me\"}],"
-                 "\"slowest_hop\":{\"index\":1,\"by\":\"old\",\"delay_s\":null,\"delay_at_most_s\":2,\"certain\":false},\"time_shares\":null}",
+                 "\"slowest_hop\":{\"index\":1,\"by\":\"old\",\"delay_s\":null,\"delay_at_most_s\":2,\"certain\":false,\"since_minting\":true},\"time_shares\":null}",
                  "\nHOP BY  TIME                 DELAY                                                            WITH   TLS  FROM\n"
                  "old     -                    at most 2.000 s, clock 3600.000 s behind, perhaps its time zone  -      -    me\n"
                  "new     2026-11-21 03:30:02  +1.500 s                                                         ESMTP  -    old\n"
-                 "slowest hop  perhaps old, at most 2.000 s\n");
+                 "slowest hop  perhaps old, at most 2.000 s since the minting, the sender's own time included\n");
 }
 
 static void
@@ -39,7 +39,7 @@ the_shares_stand_behind_them(void **state)
 {
     (void)state;
     assert_shown("{\"hops\":[{\"by\":\"new\",\"time\":null,\"delay_s\":null,\"skewed\":false,\"with\":null,\"tls\":null,\"from\":null}],"
-                 "\"slowest_hop\":{\"index\":0,\"by\":null,\"delay_s\":4,\"certain\":true},"
+                 "\"slowest_hop\":{\"index\":0,\"by\":null,\"delay_s\":4,\"certain\":true,\"since_minting\":false},"
                  "\"time_shares\":{\"customer_s\":4,\"customer_at_most_s\":5,\"forwarding_s\":null,\"forwarding_at_most_s\":0.5,\"receiver_s\":0.004,"
                  "\"unknown_s\":null,\"total_s\":null,\"forwarder\":1,\"forwarder_known_by\":\"host\"}}",
                  "\nHOP BY  TIME  DELAY  WITH  TLS  FROM\n"

@@ -38,6 +38,8 @@ each_process_shows_what_it_counts(void **state)
     assert_true(has(&b, "mailtest_store_commit_seconds_total{role=\"store\",index=\"0\"} 12.000345\n"));
     assert_true(has(&b, "mailtest_store_messages_total{role=\"store\",index=\"0\"} 0\n"));
     assert_false(has(&b, "mailtest_store_messages_total{role=\"smtpd\""));
+    assert_true(has(&b, "mailtest_verdicts_not_arrived_total{role=\"store\",index=\"0\"} 0\n"));     /* an alert needs it before the first one */
+    assert_true(has(&b, "mailtest_tokens_expected{role=\"store\",index=\"0\"} 0\n"));
     assert_true(has(&b, "mailtest_build_info{version=\""));
     buf_fini(&b);
 }
@@ -79,11 +81,13 @@ the_status_page_escapes_and_sums(void **state)
     processes[0].values[METRIC_SMTP_SESSIONS] = 40;
     processes[1].values[METRIC_SMTP_SESSIONS] = 2;
     processes[2].values[METRIC_STORE_USED_BYTES] = 65536;
+    processes[2].values[METRIC_TOKENS_MISSED_TOTAL] = 3;
     processes[3].values[METRIC_SERVICE_STARTED_UNIX] = 1795231800 - 7200;
     buf_init(&b, 1000000);
     status_page(&b, &facts);
     assert_rc("made", b.fault, MT_OK);
     assert_true(has(&b, "<td>Room in use</td><td>64 KiB</td>"));
+    assert_true(has(&b, "<td>Deadlines missed</td><td>3</td>"));
     assert_true(has(&b, ", up for 2 h"));
     assert_false(has(&b, "<script"));
     assert_true(has(&b, "mx&lt;script&gt;&amp;&quot;&#39;"));

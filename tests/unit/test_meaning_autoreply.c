@@ -74,6 +74,12 @@ static const struct meaning_row replies[] = {
 };
 
 static const struct meaning_row no_replies[] = {
+    { "delivered to a mailbox whose name begins like a responder", NULL,
+      "Delivered-To: autoresponder-monitor@customer.test\nSubject: " TOKEN "\nX-Mailtest-Token: " TOKEN "\n\nx\n",
+      PLACE_SUBJECT | PLACE_OWN_HEADER, 0, "!autoreply-why" },
+    { "the test mail itself, which a forwarder calls a reply", NULL,
+      "Auto-Submitted: auto-replied\nMessage-ID: <" TOKEN "@checker.example>\nSubject: " TOKEN "\n\nx\n",
+      PLACE_SUBJECT | PLACE_MESSAGE_ID, 0, "!autoreply-why" },
     { "a monitor's own mail", "probe@checker.example", "Auto-Submitted: auto-generated\nX-Auto-Response-Suppress: All\n"
       "Precedence: bulk\nMessage-ID: <" TOKEN "@checker.example>\n"
       "Subject: [test] " TOKEN "\n\n" TOKEN "\n", PLACE_MESSAGE_ID | PLACE_SUBJECT | PLACE_TEXT, 0, "!autoreply-why" },

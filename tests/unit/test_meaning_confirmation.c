@@ -95,16 +95,18 @@ static const struct meaning_row confirmations[] = {
     { "an unknown system, such as a Zimbra", NULL, "From: Mail <admin@mail.customer.test>\n"
       "Subject: Request for mail forwarding: please verify\n\n"
       "https://evil.example/verify?x=1\nhttps://zm.mail.customer.test/service/verify?p=0_abc\n", 0, TRAIT_CONFIRMATION,
-      "confirmation-provider: mail.customer.test\nconfirmation-link: https://zm.mail.customer.test/service/verify?p=0_abc" },
+      "confirmation-provider: not recognised: it comes from admin@mail.customer.test\nconfirmation-link: https://zm.mail.customer.test/service/verify?p=0_abc" },
     /* Look-alikes: seen, but the link is not passed on as the provider's. */
     { "Gmail's sender, another host", NULL, GMAIL "Subject: (#123456789) Gmail Forwarding Confirmation\n\n"
       "https://mail-settings.google.com.evil.example/mail/vf-abc\n", 0, TRAIT_CONFIRMATION,
-      "confirmation-provider: Gmail; not recognised: a link to mail-settings.google.com.evil.example\n!confirmation-link" },
+      "confirmation-provider: not recognised: it says that it comes from forwarding-noreply@google.com, but has a link to mail-settings.google.com.evil.example\n!confirmation-link" },
     { "another sender and host", NULL, "From: Gmail Team <forwarding-noreply@google.com.evil.example>\n"
       "Subject: (#000111222) Gmail Forwarding Confirmation\n\n"
       "Code: 000111222\nhttps://mail-google.evil.example/verify?id=1\n", 0, TRAIT_CONFIRMATION,
-      "confirmation-provider: not recognised: it calls itself Gmail, but comes from google.com.evil.example; not recognised: a link to mail-google.evil.example\n"
+      "confirmation-provider: not recognised: it calls itself Gmail, but comes from forwarding-noreply@google.com.evil.example, and has a link to mail-google.evil.example\n"
       "!confirmation-link" },
+    { "a stranger with a code", NULL, "From: noreply@evil.test\nSubject: Please confirm the forwarding\n\nEnter the code EVIL99.\n", 0,
+      TRAIT_CONFIRMATION, "confirmation-provider: not recognised: it comes from noreply@evil.test\nconfirmation-code: EVIL99" },
     { "user part in front of the host", NULL, GMAIL "Subject: x\n\n"
       "https://mail.google.com/mail/vf-a@evil.example https://mail.google.com@evil.example/mail/vf-b\n",
       0, TRAIT_CONFIRMATION, "confirmation-link: https://mail.google.com/mail/vf-a@evil.example" },

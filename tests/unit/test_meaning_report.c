@@ -126,7 +126,16 @@ static const struct meaning_row reports[] = {
       "--- Below this line is a copy of the message.\n\nReturn-Path: <probe@checker.example>\nSubject: " TOKEN "\n",
       PLACE_TEXT, TRAIT_DELIVERY_REPORT,
       "report-form: qmail\nreport-status: 5.1.1\nreport-host: mx.customer.test\nreport-recipient: info@customer.test\n"
-      "report-diagnostic: 192.0.2.7 does not like recipient. Remote host said: 550 5.1.1 No such user here Giving up on 192.0.2.7." },
+      "report-diagnostic: 192.0.2.7 does not like recipient. Remote host said: 550 5.1.1 No such user here Giving up on 192.0.2.7.\n"
+      "report-refused-by: 192.0.2.7" },
+    { "qmail, refused by policy", "",
+      "From: MAILER-DAEMON@mx.customer.test\n\nHi. This is the qmail-send program at mx.customer.test.\n\n"
+      "<info@customer.test>:\nConnected to 2001:db8::7 but sender was rejected.\nRemote host said: 550-5.7.26 Unauthenticated mail\n",
+      0, TRAIT_DELIVERY_REPORT, "report-form: qmail\nreport-status: 5.7.26\nreport-refused-by: 2001:db8::7" },
+    { "qmail, nobody answered", "",
+      "From: MAILER-DAEMON@mx.customer.test\n\nHi. This is the qmail-send program at mx.customer.test.\n\n"
+      "<info@customer.test>:\nSorry, I couldn't find any host named customer.test. (#5.1.2)\n",
+      0, TRAIT_DELIVERY_REPORT, "report-form: qmail\nreport-status: 5.1.2\n!report-refused-by" },
     { "Sendmail, text", "",
       "From: Mail Delivery Subsystem <MAILER-DAEMON@mx.customer.test>\nSubject: Returned mail: see transcript for details\n\n"
       "The original message was received at Mon, 5 Jan 2026 10:00:00 GMT\nfrom checker.example [192.0.2.1]\n\n"
@@ -240,9 +249,28 @@ static const struct meaning_row reports[] = {
       "    An error has occurred while attempting to deliver a message for\n"
       "    the following list of recipients:\n\ninfo@customer.test: 550 Invalid recipient\n",
       PLACE_TEXT, TRAIT_DELIVERY_REPORT, "report-form: opensmtpd\nreport-status: 550\nreport-recipient: info@customer.test" },
+    { "words that nobody knows, with the test mail attached", "",
+      "From: MAILER-DAEMON@mx.customer.test\nSubject: Undeliverable Mail\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n"
+      "Could not deliver message to the following recipient(s):\n\nRemote system said: 550 5.1.1 nobody here\n\n--b\n"
+      "Content-Type: message/rfc822\n\nSubject: " TOKEN "\nMessage-ID: <" TOKEN "@checker.example>\n\nx\n--b--\n",
+      PLACE_ATTACHED, TRAIT_DELIVERY_REPORT, "report-form: unknown\nreport-status: 5.1.1" },
+    { "the same without a code", "",
+      "From: Postmaster <postmaster@customer.test>\nSubject: Unzustellbar\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n"
+      "Es ging nicht.\n\n--b\nContent-Type: message/rfc822\n\nSubject: " TOKEN "\n\nx\n--b--\n",
+      PLACE_ATTACHED, TRAIT_DELIVERY_REPORT, "report-form: unknown\n!report-status" },
+    { "words that nobody knows, delayed", "",
+      "From: MAILER-DAEMON@mx.customer.test\nSubject: Noch nicht zugestellt " TOKEN "\n\nEs dauert.\n\n451 4.7.1 spaeter\n",
+      PLACE_SUBJECT, TRAIT_DELAY_REPORT, "report-form: unknown\nreport-status: 4.7.1" },
 };
 
 static const struct meaning_row no_reports[] = {
+    { "a mail system's own redirect of the test mail", "",
+      "From: MAILER-DAEMON@mx.customer.test\nMessage-ID: <" TOKEN "@checker.example>\nSubject: " TOKEN "\n\n550 5.1.1 is a code\n",
+      PLACE_MESSAGE_ID | PLACE_SUBJECT, 0, "!report-form" },
+    { "a null path, a person's address and an attached mail", "",
+      "From: anna@customer.test\nSubject: Fwd\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\n"
+      "Content-Type: message/rfc822\n\nSubject: " TOKEN "\n\nx\n--b--\n",
+      PLACE_ATTACHED, 0, "!report-form" },
     { "a person writes about a bounce", "anna@customer.test",
       "From: Anna <anna@customer.test>\nSubject: what is this?\n\nHi, I got this:\n\n"
       "This is the mail system at host mx.customer.test.\n\n"

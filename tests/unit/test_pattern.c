@@ -28,8 +28,14 @@ static const struct {
     { "a quarter of an hour at least", { .arrivals = 4, .last_us = MINUTE, .usual_gap_us = SECOND }, 16 * MINUTE, SETUP_HEALTHY },
     { "and no more", { .arrivals = 4, .last_us = MINUTE, .usual_gap_us = SECOND }, 16 * MINUTE + 1, SETUP_SILENT },
     { "refused since it was healthy", { .arrivals = 9, .last_us = 7, .usual_gap_us = MINUTE, .refusal_us = 8 }, 1000 * MINUTE, SETUP_REFUSED },
-    { "asked to confirm since it was healthy", { .arrivals = 9, .last_us = 7, .usual_gap_us = MINUTE, .confirmation_us = 8 }, 1000 * MINUTE,
-      SETUP_CONFIRMATION },
+    { "asked to confirm after the first one", { .arrivals = 1, .last_us = 7, .confirmation_us = 8 }, 10, SETUP_FIRST_PROBE },
+    { "asked to confirm since it was healthy", { .arrivals = 9, .last_us = 7, .usual_gap_us = MINUTE, .confirmation_us = 8 }, 10, SETUP_HEALTHY },
+    { "asked to confirm while silent", { .arrivals = 9, .last_us = 7, .usual_gap_us = MINUTE, .confirmation_us = 8 }, 1000 * MINUTE, SETUP_SILENT },
+    { "refused since it was healthy, then asked to confirm", { .arrivals = 9, .last_us = 7, .refusal_us = 8, .confirmation_us = 9 }, 10,
+      SETUP_REFUSED },
+    { "a pretended request", { .pretence_id = 1, .pretence_us = 8 }, 10, SETUP_WAITING },
+    { "a pretended request after a refusal", { .refusal_us = 7, .pretence_id = 1, .pretence_us = 8 }, 10, SETUP_REFUSED },
+    { "a pretended request after a real one", { .confirmation_us = 7, .pretence_id = 1, .pretence_us = 8 }, 10, SETUP_CONFIRMATION },
 };
 
 static void
@@ -114,7 +120,8 @@ each_difference_is_a_sentence(void **state)
         const char *way, *authentication, *said;
     } cases[] = {
         { "the same", USUAL, 3, true, "redirect", "mx.example; spf=pass smtp.mailfrom=a.example; dkim=pass", "" },
-        { "a hop more", USUAL, 4, true, "redirect", "mx.example; spf=pass; dkim=pass", "It came by 4 hops; it was 3.\n" },
+        { "a hop more", USUAL, 4, true, "redirect", "mx.example; spf=pass; dkim=pass", "It came by 4 hops; before it was 3.\n" },
+        { "one hop alone", USUAL, 1, true, "redirect", "mx.example; spf=pass; dkim=pass", "It came by 1 hop; before it was 3.\n" },
         { "TLS gone", USUAL, 3, false, "redirect", "mx.example; spf=pass; dkim=pass", "It came to this receiver without TLS; before it was with.\n" },
         { "a place lost", USUAL & ~PLACE_MESSAGE_ID, 3, true, "redirect", "mx.example; spf=pass; dkim=pass",
           "The token is no longer in the Message-ID.\n" },
@@ -131,7 +138,7 @@ each_difference_is_a_sentence(void **state)
           "The way of forwarding is now \"attachment\"; it was \"redirect\".\n" },
         { "a way that is not known", USUAL, 3, true, NULL, "mx.example; spf=pass; dkim=pass", "" },
         { "two at once", USUAL & ~PLACE_SUBJECT, 2, true, "redirect", "mx.example; spf=pass; dkim=pass",
-          "It came by 2 hops; it was 3.\nThe token is no longer in the Subject.\n" },
+          "It came by 2 hops; before it was 3.\nThe token is no longer in the Subject.\n" },
     };
 
     (void)state;
@@ -147,6 +154,25 @@ each_difference_is_a_sentence(void **state)
         assert_int_equal(k.is_news, cases[i].said[0] != '\0');
         keeper_fini(&k);
     }
+}
+
+/* Absent is no news, and does not hide the news that follows. */
+static void
+what_an_arrival_does_not_say_is_not_forgotten(void **state)
+{
+    struct keeper k;
+
+    (void)state;
+    keeper_init(&k);
+    assert_string_equal(take(&k, USUAL, 3, true, "redirect", "mx.example; spf=pass; dkim=pass"), "");
+    assert_string_equal(take(&k, USUAL, 3, true, NULL, NULL), "");
+    assert_string_equal(take(&k, USUAL, 3, true, NULL, "mx.example; dmarc=pass"), "");
+    assert_slice("claims", k.p.claims, "spf=pass dkim=pass dmarc=pass");
+    assert_string_equal(take(&k, USUAL, 3, true, NULL, "mx.example; spf=fail"),
+                        "The host that received it before states spf=fail; it was spf=pass.\n");
+    assert_true(k.is_news);
+    assert_string_equal(take(&k, USUAL, 3, true, "attachment", NULL), "The way of forwarding is now \"attachment\"; it was \"redirect\".\n");
+    keeper_fini(&k);
 }
 
 static void
@@ -206,6 +232,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mailbox_is_in_one_state),
         cmocka_unit_test(each_difference_is_a_sentence),
+        cmocka_unit_test(what_an_arrival_does_not_say_is_not_forgotten),
         cmocka_unit_test(what_comes_back_is_news_but_not_what_goes_to_and_fro),
         cmocka_unit_test(the_usual_gap_is_smoothed),
     };

@@ -271,7 +271,8 @@ read_post(struct slice bytes)
 static void
 write_pattern(struct buf *b)
 {
-    struct pattern_record p = { .arrivals = 1, .last_us = 2, .usual_gap_us = 3, .silent = true, .confirmation_id = 4, .confirmation_us = 5, .refusal_us = 6,
+    struct pattern_record p = { .arrivals = 1, .last_us = 2, .usual_gap_us = 3, .silent = true, .confirmation_id = 4, .confirmation_us = 5, .pretence_id = 10,
+                                .pretence_us = 11, .refusal_us = 6,
                                 .refusal_status = slice_of("5.7.520"), .refusal_diagnostic = slice_of("no"), .found_in = 7, .received_count = 8,
                                 .tls = true, .way = slice_of("redirect"), .claims = slice_of("spf=pass"), .recent_count = PATTERN_RECENT };
 
@@ -291,6 +292,8 @@ read_pattern(struct slice bytes)
     assert_int_equal(p.usual_gap_us, 3);
     assert_true(p.silent && p.tls);
     assert_int_equal(p.confirmation_id, 4);
+    assert_int_equal(p.pretence_id, 10);
+    assert_int_equal(p.pretence_us, 11);
     assert_int_equal(p.refusal_us, 6);
     assert_slice("status", p.refusal_status, "5.7.520");
     assert_slice("way", p.way, "redirect");

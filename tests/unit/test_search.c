@@ -105,6 +105,42 @@ a_field_is_searched_in_all_ways(void **state)
 }
 
 static void
+on_any(void *arg, const struct token *t, uint32_t places)
+{
+    struct token wanted;
+
+    (void)places;
+    assert_rc("token", token_decode(slice_of(TOKEN), &wanted), MT_OK);
+    if (!token_equal(t, &wanted))
+        ++*(unsigned *)arg;
+}
+
+/* What joining makes of a parameter's syntax is no candidate. */
+static void
+parameters_give_no_look_alikes(void **state)
+{
+    static const char *const values[] = {
+        "attachment; filename*0*=utf-8''a%20mt1d5avj000; filename*1=041061050r3k1qahdnkeg4mywkzf11b7.pdf",
+        "a/b; name*0=" FIRST ";\r\n\tname*1=" REST "; charset=us-ascii",
+        "a/b; name*0=\"" FIRST "\"; name*1=\"" REST "\"",
+        "a/b; name=\"" FIRST "\"; other-name=" REST,
+    };
+    unsigned             alikes = 0;
+    struct field_search *s = field_search_new(on_any, &alikes);
+
+    (void)state;
+    assert_non_null(s);
+    for (size_t i = 0; i < COUNT(values); i++) {
+        struct header_field f = { .name = slice_of("Content-Type"), .value = slice_of(values[i]), .first = true, .last = true };
+
+        field_search_feed(s, &f, PLACE_PARAMETER);
+        if (alikes != 0)
+            fail_msg("%s: %u look-alikes", values[i], alikes);
+    }
+    field_search_free(s);
+}
+
+static void
 fields_are_apart_and_pieces_of_one_are_not(void **state)
 {
     uint32_t             found = 0;
@@ -131,6 +167,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_searched_by_its_kind),
         cmocka_unit_test(a_field_is_searched_in_all_ways),
+        cmocka_unit_test(parameters_give_no_look_alikes),
         cmocka_unit_test(fields_are_apart_and_pieces_of_one_are_not),
     };
 

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "smtpd/data.h"
+#include "lib/data.h"
 
 #include <stdio.h>
 #include <stdlib.h>

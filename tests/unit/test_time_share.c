@@ -138,21 +138,25 @@ without_a_recipient_of_ours_nothing_is_told_of_sides(void **state)
     assert_true(shares.total_known && shares.unknown_us == 10000000);
 }
 
-/* Delays in tenths of a second: d known, b bounded; 0 where not. */
+/* Delays in tenths of a second: d known, b bounded; 0 where not. stamp: '+' believed, '-' skewed, ' ' unreadable. */
 static const struct {
     const char *label;
-    struct { int d, b; } hops[4];
-    unsigned    count, want;
-    bool        certain;
+    struct { int d, b; char stamp; } hops[4];
+    unsigned    count, want;        /* want count: none */
+    bool        certain, since_minting;
 } slowest[] = {
-    { "the greatest delay",                  { { 10, 20 }, { 50, 60 }, { 20, 30 } }, 3, 1, true },
-    { "another may have taken longer",       { { 10, 20 }, { 50, 60 }, { 45, 55 } }, 3, 1, false },
-    { "a bound over all delays",             { { 10, 20 }, { 0, 600 }, { 50, 60 } }, 3, 1, false },
-    { "a bound as great as a delay",         { { 0, 50 }, { 50, 0 } },               2, 1, true },
-    { "one of which nothing is known",       { { 50, 60 }, { 0, 0 } },               2, 0, false },
-    { "nothing takes a second",              { { 0, 9 }, { 5, 0 } },                 2, 2, false },
-    { "one exact hop",                       { { 25, 0 } },                          1, 0, true },
-    { "none",                                { { 0, 0 } },                           0, 0, false },
+    { "the greatest delay",                  { { 10, 20, '+' }, { 50, 60, '+' }, { 20, 30, '+' } }, 3, 1, true, false },
+    { "another may have taken longer",       { { 10, 20, '+' }, { 50, 60, '+' }, { 45, 55, '+' } }, 3, 1, false, false },
+    { "a bound over all delays",             { { 10, 20, '+' }, { 0, 600, '-' }, { 50, 60, '+' } }, 3, 1, false, false },
+    { "a bound as great as a delay",         { { 0, 50, '+' }, { 50, 0, '+' }, { 0, 9, '+' } },     3, 1, true, false },
+    { "one of which nothing is known",       { { 50, 60, '+' }, { 0, 0, '+' } },                    2, 0, false, false },
+    { "nothing takes a second",              { { 0, 9, '+' }, { 5, 0, '+' } },                      2, 2, false, false },
+    { "ours alone: the sender's pause",      { { 8000, 0, '+' } },                                  1, 1, false, false },
+    { "ours, behind one that is unreadable", { { 0, 8000, '+' }, { 0, 8000, ' ' } },                2, 1, false, true },
+    { "ours, behind one that is skewed",     { { 0, 8000, '+' }, { 0, 8000, '-' } },                2, 1, false, true },
+    { "the first one, since the minting",    { { 10, 20, '+' }, { 8000, 8010, '+' } },              2, 1, false, true },
+    { "ours, slower than since the minting", { { 50, 60, '+' }, { 10, 20, '+' } },                  2, 0, true, false },
+    { "none",                                { { 0, 0, '+' } },                                     0, 0, false, false },
 };
 
 static void
@@ -161,15 +165,17 @@ the_slowest_hop_is_named(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(slowest); i++) {
         struct message_hop hops[4];
-        bool               certain;
-        unsigned           got;
+        struct slowest_hop got = { 0 };
 
         for (unsigned h = 0; h < 4; h++)
-            hops[h] = (struct message_hop){ .delay = { .known = slowest[i].hops[h].d != 0, .delay_us = slowest[i].hops[h].d * 100000,
-                                                       .bounded = slowest[i].hops[h].b != 0, .at_most_us = slowest[i].hops[h].b * 100000 } };
-        got = slowest_hop(hops, slowest[i].count, &certain);
-        if (got != slowest[i].want || certain != slowest[i].certain)
-            fail_msg("%s: got %u%s", slowest[i].label, got, certain ? ", certain" : "");
+            hops[h] = (struct message_hop){ .time_us = slowest[i].hops[h].stamp == ' ' ? 0 : 1,
+                                            .delay = { .known = slowest[i].hops[h].d != 0, .delay_us = slowest[i].hops[h].d * 100000,
+                                                       .bounded = slowest[i].hops[h].b != 0, .at_most_us = slowest[i].hops[h].b * 100000,
+                                                       .skewed = slowest[i].hops[h].stamp == '-' } };
+        if (!slowest_hop_find(hops, slowest[i].count, &got))
+            got.index = slowest[i].count;
+        if (got.index != slowest[i].want || got.certain != slowest[i].certain || got.since_minting != slowest[i].since_minting)
+            fail_msg("%s: got %u%s%s", slowest[i].label, got.index, got.certain ? ", certain" : "", got.since_minting ? ", since the minting" : "");
     }
 }
 

@@ -85,12 +85,12 @@ what_differs_is_in_the_message_and_an_event(void **state)
     id = deliver(sv, PLACE_TEXT | PLACE_MESSAGE_ID | PLACE_OWN_HEADER, 3);
     assert_int_equal(store_view(&sv->store, &v), MT_OK);
     assert_rc("message", db_message(&v, id, &m), MT_OK);
-    assert_slice("changes", m.changes, "It came by 3 hops; it was 2.\nThe token is no longer in the Subject.\n");
+    assert_slice("changes", m.changes, "It came by 3 hops; before it was 2.\nThe token is no longer in the Subject.\n");
     assert_int_equal(m.lost, PLACE_SUBJECT);
     db_view_end(&v);
     assert_string_equal(events_names(sv), "arrived arrived changed ");
     events_read(sv, &seen);
-    assert_string_equal(seen.details[2], "It came by 3 hops; it was 2. The token is no longer in the Subject.");
+    assert_string_equal(seen.details[2], "It came by 3 hops; before it was 2. The token is no longer in the Subject.");
     assert_int_equal(seen.list[2].message_id, id);
     assert_int_equal(seen.list[2].verdict, VERDICT_ARRIVED);
     assert_int_equal(pattern(sv).arrivals, 2);
@@ -132,6 +132,67 @@ a_refusal_and_a_request_to_confirm_are_remembered(void **state)
     deliver_kind(sv, "acme", NULL, TRAIT_CONFIRMATION, buf_slice(&facts));
     assert_string_equal(events_names(sv), "bounced confirmation confirmation ");
     buf_fini(&facts);
+}
+
+static void
+a_bounce_says_its_code_once(void **state)
+{
+    static const struct {
+        const char *status, *diagnostic, *want;
+    } rows[] = {
+        { "5.7.520", "550 5.7.520 Access denied.", "It bounced: 550 5.7.520 Access denied." },
+        { "5.7.520", "Access denied.", "It bounced: 5.7.520 Access denied." },
+        { "5.7.520", "", "It bounced: 5.7.520" },
+        { "", "No such user.", "It bounced: No such user." },
+        { "", "", "It bounced" },
+    };
+    struct store_service *sv = &((struct fixture *)*state)->sv;
+    struct events_seen    seen;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct token t = service_mint(sv, "acme");
+        struct buf   facts;
+
+        buf_init(&facts, FACTS_BYTES);
+        fact_add(&facts, FACT_REPORT_FORM, slice_of("rfc3464"));
+        fact_add(&facts, FACT_REPORT_STATUS, slice_of(rows[i].status));
+        fact_add(&facts, FACT_REPORT_DIAGNOSTIC, slice_of(rows[i].diagnostic));
+        deliver_kind(sv, "acme", &t, TRAIT_DELIVERY_REPORT, buf_slice(&facts));
+        buf_fini(&facts);
+    }
+    events_read(sv, &seen);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_string_equal(seen.details[i], rows[i].want);
+}
+
+static void
+a_pretended_request_neither_replaces_a_real_one_nor_hides_it(void **state)
+{
+    struct store_service *sv = &((struct fixture *)*state)->sv;
+    struct events_seen    seen;
+    struct buf            real, pretended;
+    uint64_t              id, strange;
+
+    buf_init(&real, FACTS_BYTES);
+    buf_init(&pretended, FACTS_BYTES);
+    fact_add(&real, FACT_CONFIRMATION_PROVIDER, slice_of("Gmail"));
+    fact_add(&real, FACT_CONFIRMATION_CODE, slice_of("123456789"));
+    fact_add(&pretended, FACT_CONFIRMATION_PROVIDER, slice_of(FACT_NOT_RECOGNISED "it comes from noreply@evil.test"));
+    fact_add(&pretended, FACT_CONFIRMATION_CODE, slice_of("EVIL99"));
+    strange = deliver_kind(sv, "acme", NULL, TRAIT_CONFIRMATION, buf_slice(&pretended));
+    assert_int_equal(pattern(sv).pretence_id, strange);
+    assert_int_equal(pattern(sv).confirmation_id, 0);
+    id = deliver_kind(sv, "acme", NULL, TRAIT_CONFIRMATION, buf_slice(&real));      /* within a minute of the other: told all the same */
+    strange = deliver_kind(sv, "acme", NULL, TRAIT_CONFIRMATION, buf_slice(&pretended));
+    assert_int_equal(pattern(sv).confirmation_id, id);
+    assert_int_equal(pattern(sv).pretence_id, strange);
+    assert_string_equal(events_names(sv), "confirmation confirmation ");
+    events_read(sv, &seen);
+    assert_string_equal(seen.details[0], "A mail pretends to be a provider's request to confirm the forwarding: it comes from noreply@evil.test. "
+                        "Do not act on it.");
+    assert_string_equal(seen.details[1], "Gmail asks to confirm the forwarding; its code is 123456789.");
+    buf_fini(&real);
+    buf_fini(&pretended);
 }
 
 static void
@@ -295,6 +356,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         USUAL_TEST(what_differs_is_in_the_message_and_an_event),
         USUAL_TEST(a_refusal_and_a_request_to_confirm_are_remembered),
+        USUAL_TEST(a_bounce_says_its_code_once),
+        USUAL_TEST(a_pretended_request_neither_replaces_a_real_one_nor_hides_it),
         USUAL_TEST(mail_that_is_none_leaves_the_pattern_alone),
         USUAL_TEST(copies_of_a_mail_are_not_compared),
         USUAL_TEST(silence_is_told_once_until_something_comes),

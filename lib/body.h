@@ -1,5 +1,5 @@
-#ifndef SMTPD_BODY_H
-#define SMTPD_BODY_H
+#ifndef LIB_BODY_H
+#define LIB_BODY_H
 /*
  * body - the octets of one message while it comes in: in memory up to MSG_INLINE_BODY_BYTES, over that in a memfd, which goes to
  * store sealed. The caller bounds the size.

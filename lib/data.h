@@ -1,5 +1,5 @@
-#ifndef SMTPD_DATA_H
-#define SMTPD_DATA_H
+#ifndef LIB_DATA_H
+#define LIB_DATA_H
 /*
  * data - reads the octets of a message as the client sends them, in pieces of any size, and gives back those that are stored:
  * dot-stuffing undone, a bare LF made CRLF, a bare CR kept, both noted. Pure: no I/O, no allocation, constant memory.

@@ -1,4 +1,4 @@
-#include "smtpd/body.h"
+#include "lib/body.h"
 
 #include "lib/error.h"
 #include "lib/msg.h"

@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "lib/msg.h"
-#include "smtpd/body.h"
+#include "lib/body.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

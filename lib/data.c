@@ -1,4 +1,4 @@
-#include "smtpd/data.h"
+#include "lib/data.h"
 
 /* What is gathered while a piece is read: a run of its octets that go out as they are. */
 struct run {

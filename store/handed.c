@@ -1,0 +1,108 @@
+#include "store/handed.h"
+
+#include "lib/error.h"
+#include "lib/msg.h"
+#include "lib/record.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* Text that goes into a header field: one line, no NUL. */
+static bool
+is_one_line(struct slice s)
+{
+    return slice_find(s, '\r') == s.len && slice_find(s, '\n') == s.len && slice_find(s, '\0') == s.len;
+}
+
+/* Whole header fields: each line ends with CRLF, and none is empty, for that would end the header. */
+static bool
+is_header(struct slice s)
+{
+    while (s.len > 0) {
+        size_t end = slice_find(s, '\r');
+
+        if (end == 0 || end + 1 >= s.len || s.data[end + 1] != '\n' || !is_one_line(slice_sub(s, 0, end)))
+            return false;
+        s = slice_sub(s, end + 2, s.len);
+    }
+    return true;
+}
+
+static bool
+offsets_fit(const struct delivery *d)
+{
+    struct reader r;
+    struct part   part;
+
+    reader_init(&r, d->parsed.parts);
+    while (part_next(&r, &part))
+        if (part.end_at > d->size_bytes)
+            return false;
+    return true;
+}
+
+static bool
+is_well_formed(const struct delivery *d)
+{
+    if (!is_one_line(d->reverse_path) || !is_header(d->trace) || !offsets_fit(d))
+        return false;
+    for (uint32_t i = 0; i < d->recipient_count; i++)
+        if (!is_one_line(d->recipients[i].address))
+            return false;
+    return true;
+}
+
+/*
+ * A body in a memfd: sealed, so that it can neither change under the checksum nor shrink under the mapping, which would kill
+ * the process.
+ */
+static int
+map_body(struct handed *h, int fd)
+{
+    const int   seals = F_SEAL_WRITE | F_SEAL_SHRINK;
+    struct stat st;
+    void       *map;
+
+    if (fd == -1 || (fcntl(fd, F_GET_SEALS) & seals) != seals || fstat(fd, &st) != 0 || (uint64_t)st.st_size != h->d.size_bytes)
+        return MT_EPROTO;
+    map = mmap(NULL, (size_t)h->d.size_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (map == MAP_FAILED)
+        return MT_ENOMEM;
+    h->map = map;
+    h->body = slice_make(map, (size_t)h->d.size_bytes);
+    return MT_OK;
+}
+
+int
+handed_open(struct handed *h, struct slice fields, const int *fd)
+{
+    struct reader r;
+    int           rc;
+
+    *h = (struct handed){ .map = NULL };
+    reader_init(&r, fields);
+    rc = delivery_read(&r, &h->d);
+    if (rc != MT_OK)
+        return rc;
+    h->body = h->d.body;
+    if (!is_well_formed(&h->d))
+        rc = MT_EPROTO;
+    else if (h->d.size_bytes > MSG_INLINE_BODY_BYTES)
+        rc = map_body(h, *fd);
+    if (rc != MT_OK) {
+        handed_close(h);
+        return rc;
+    }
+    h->body_sum = checksum(h->body);
+    return MT_OK;
+}
+
+void
+handed_close(struct handed *h)
+{
+    if (h->map != NULL)
+        munmap(h->map, h->body.len);
+    h->map = NULL;
+    delivery_fini(&h->d);
+}

@@ -1,0 +1,269 @@
+/* What a session is told of its folder, over a real store: changes come by the queue, or are found by comparing. */
+
+#include "imapd/imap_view.h"
+#include "tests/unit/store_service.h"
+
+#define BODY "Subject: x\r\n\r\ny\r\n"
+
+struct heard {
+    struct buf text;
+};
+
+static void
+hear_expunged(void *arg, uint32_t number, uint32_t uid)
+{
+    buf_printf(&((struct heard *)arg)->text, "-%u(%u) ", number, uid);
+}
+
+static void
+hear_changed(void *arg, uint32_t number, uint32_t uid, const struct entry *e)
+{
+    buf_printf(&((struct heard *)arg)->text, "=%u(%u)%u ", number, uid, e->flags);
+}
+
+static void
+hear_exists(void *arg, uint32_t count)
+{
+    buf_printf(&((struct heard *)arg)->text, "+%u ", count);
+}
+
+static const struct imap_view_events events = { hear_expunged, hear_changed, hear_exists };
+
+static uint32_t
+mailbox_id(struct store_service *sv)
+{
+    struct mailbox_record record;
+    struct db_view        view;
+
+    assert_int_equal(db_view_begin(sv->store.db, &view), MT_OK);
+    assert_int_equal(db_mailbox_by_name(&view, slice_of("acme"), &record), MT_OK);
+    db_view_end(&view);
+    return record.id;
+}
+
+/* A folder with messages 1 to count, selected. */
+static void
+select_folder(struct store_service *sv, struct imap_view *v, unsigned count)
+{
+    struct folder_record folder;
+    struct db_view       view;
+
+    service_add_mailbox(sv, "acme");
+    for (unsigned i = 0; i < count; i++)
+        assert_rc("deliver", service_deliver(sv, "acme", NULL, slice_of(BODY), NULL), MT_OK);
+    service_connect(sv, ROLE_IMAPD);
+    assert_int_equal(db_view_begin(sv->store.db, &view), MT_OK);
+    assert_int_equal(db_folder(&view, mailbox_id(sv), FOLDER_UNMATCHED, &folder), MT_OK);
+    *v = (struct imap_view){ 0 };
+    assert_int_equal(imap_view_open(v, &view, &folder), MT_OK);
+    db_view_end(&view);
+    assert_int_equal(v->count, count);
+}
+
+static struct change
+flag(struct store_service *sv, const struct imap_view *v, uint32_t uid, uint32_t flags)
+{
+    struct change c = { .kind = CHANGE_FLAGS, .uid = uid };
+    struct reader r;
+
+    assert_rc("flag", service_call(sv, MSG_FLAGS, "uubusUuu", v->mailbox_id, v->folder_id, MSG_FLAGS_SET, flags, "", UINT64_MAX, 1u, uid), MT_OK);
+    r = service_answer(sv);
+    read_u64(&r, &c.modseq);
+    return c;
+}
+
+static struct change
+expunge(struct store_service *sv, const struct imap_view *v, uint32_t uid)
+{
+    struct change        c = { .kind = CHANGE_DELETED, .uid = uid };
+    struct folder_record folder;
+    struct db_view       view;
+    struct entry         e;
+
+    assert_int_equal(db_view_begin(sv->store.db, &view), MT_OK);
+    assert_int_equal(db_entry(&view, v->mailbox_id, v->folder_id, uid, &e), MT_OK);
+    db_view_end(&view);
+    assert_rc("expunge", service_call(sv, MSG_MESSAGES_DELETE, "uuU", v->mailbox_id, 1u, e.message_id), MT_OK);
+    assert_int_equal(db_view_begin(sv->store.db, &view), MT_OK);
+    assert_int_equal(db_folder(&view, v->mailbox_id, v->folder_id, &folder), MT_OK);
+    db_view_end(&view);
+    c.modseq = folder.modseq;
+    return c;
+}
+
+static struct change
+arrive(struct store_service *sv, uint32_t uid)
+{
+    assert_rc("deliver", service_deliver(sv, "acme", NULL, slice_of(BODY), NULL), MT_OK);
+    service_connect(sv, ROLE_IMAPD);
+    return (struct change){ .kind = CHANGE_ARRIVED, .uid = uid };
+}
+
+static void
+assert_told(const char *label, struct store_service *sv, struct imap_view *v, bool expunges, const char *want)
+{
+    struct heard heard;
+
+    buf_init(&heard.text, 100000);
+    assert_rc(label, imap_view_tell(v, sv->store.db, expunges, &events, &heard), MT_OK);
+    assert_slice(label, buf_slice(&heard.text), want);
+    buf_fini(&heard.text);
+}
+
+/* Each step: f flags, e expunges, a arrives; the UID behind it. "queue": the session hears of each change; else it finds them. */
+static void
+changes_are_told_in_order_and_once(void **state)
+{
+    static const struct {
+        const char *steps, *queued, *compared;
+    } rows[] = {
+        { "",           "",                          ""                          },
+        { "a5",         "+5 ",                       "+5 "                       },
+        { "f2",         "=2(2)1 ",                   "=2(2)1 "                   },
+        { "e2",         "-2(2) ",                    "-2(2) "                    },
+        { "e1e3",       "-1(1) -2(3) ",              "-1(1) -2(3) "              },
+        { "e3e1",       "-3(3) -1(1) ",              "-1(1) -2(3) "              },
+        { "f2f2f2",     "=2(2)1 ",                   "=2(2)1 "                   },
+        { "f2e2",       "-2(2) ",                    "-2(2) "                    },
+        { "f4e2",       "-2(2) =3(4)1 ",             "-2(2) =3(4)1 "             },
+        { "e4a5",       "-4(4) +4 ",                 "-4(4) +4 "                 },
+        { "a5e5",       "",                          ""                          },
+        { "a5e5a6",     "+5 ",                       "+5 "                       },
+        { "e1e2e3e4",   "-1(1) -1(2) -1(3) -1(4) ",  "-1(1) -1(2) -1(3) -1(4) "  },
+        { "e2f3a5",     "-2(2) =2(3)1 +4 ",          "-2(2) =2(3)1 +4 "          },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        for (int queue = 0; queue < 2; queue++) {
+            void                 *made;
+            struct store_service *sv;
+            struct imap_view      v;
+
+            service_setup(&made);
+            sv = made;
+            select_folder(sv, &v, 4);
+            for (const char *s = rows[i].steps; *s != '\0'; s += 2) {
+                uint32_t      uid = (uint32_t)(s[1] - '0');
+                struct change c = *s == 'f' ? flag(sv, &v, uid, ENTRY_SEEN) : *s == 'e' ? expunge(sv, &v, uid) : arrive(sv, uid);
+
+                if (queue)
+                    imap_view_change(&v, &c);
+            }
+            assert_told(rows[i].steps, sv, &v, true, queue ? rows[i].queued : rows[i].compared);
+            assert_told(rows[i].steps, sv, &v, true, "");
+            imap_view_close(&v);
+            service_teardown(&made);
+        }
+}
+
+static void
+numbers_do_not_move_before_they_may(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct change         gone, flagged;
+
+    select_folder(sv, &v, 4);
+    gone = expunge(sv, &v, 2);
+    flagged = flag(sv, &v, 3, ENTRY_FLAGGED);
+    imap_view_change(&v, &gone);
+    imap_view_change(&v, &flagged);
+    assert_told("not yet", sv, &v, false, "=3(3)4 ");
+    assert_told("now", sv, &v, true, "-2(2) ");
+    expunge(sv, &v, 1);
+    assert_told("found, but not yet", sv, &v, false, "");
+    assert_told("found, with flags that were told before, which does no harm", sv, &v, true, "-1(1) =1(3)4 ");
+    imap_view_close(&v);
+}
+
+static void
+own_changes_are_not_told_again(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct change         own, other;
+
+    select_folder(sv, &v, 3);
+    own = flag(sv, &v, 1, ENTRY_SEEN);
+    imap_view_change(&v, &own);                     /* before the answer */
+    imap_view_forget_flags(&v, own.modseq);
+    assert_told("own", sv, &v, true, "");
+    own = flag(sv, &v, 1, ENTRY_DELETED);
+    imap_view_forget_flags(&v, own.modseq);
+    imap_view_change(&v, &own);                     /* behind it */
+    assert_told("own, late", sv, &v, true, "");
+    own = flag(sv, &v, 1, ENTRY_SEEN);
+    other = flag(sv, &v, 2, ENTRY_SEEN);
+    imap_view_change(&v, &own);
+    imap_view_forget_flags(&v, own.modseq);
+    imap_view_change(&v, &other);
+    assert_told("another's", sv, &v, true, "=2(2)1 ");
+    imap_view_close(&v);
+}
+
+/* The database is ahead of what is told: a change that comes by the queue behind the moment when its snapshot was told is not lost. */
+static void
+a_change_that_is_told_late_is_not_lost(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct change         first, second;
+
+    select_folder(sv, &v, 3);
+    first = flag(sv, &v, 1, ENTRY_SEEN);
+    second = flag(sv, &v, 2, ENTRY_SEEN);
+    imap_view_change(&v, &first);
+    assert_told("first", sv, &v, true, "=1(1)1 ");
+    imap_view_change(&v, &second);
+    assert_told("second", sv, &v, true, "=2(2)1 ");
+    imap_view_close(&v);
+}
+
+static void
+too_many_changes_are_found_by_comparing(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+
+    select_folder(sv, &v, 3);
+    for (unsigned i = 0; i < 2 * IMAP_VIEW_QUEUE; i++) {
+        struct change c = flag(sv, &v, 1 + i % 2, i % 4 < 2 ? ENTRY_SEEN : 0);
+
+        imap_view_change(&v, &c);
+    }
+    assert_true(v.compare);
+    expunge(sv, &v, 3);
+    assert_told("all", sv, &v, true, "-3(3) =1(1)0 =2(2)0 ");
+    assert_told("no more", sv, &v, true, "");
+    imap_view_close(&v);
+}
+
+static void
+a_folder_that_has_gone_ends_it(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct heard          heard;
+
+    select_folder(sv, &v, 1);
+    v.folder_id = 4711;
+    buf_init(&heard.text, 100);
+    assert_rc("gone", imap_view_tell(&v, sv->store.db, true, &events, &heard), MT_ENOTFOUND);
+    imap_view_close(&v);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(changes_are_told_in_order_and_once),
+        cmocka_unit_test_setup_teardown(numbers_do_not_move_before_they_may, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(own_changes_are_not_told_again, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(a_change_that_is_told_late_is_not_lost, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(too_many_changes_are_found_by_comparing, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_has_gone_ends_it, service_setup, service_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

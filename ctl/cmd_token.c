@@ -6,7 +6,6 @@
 #include "lib/duration.h"
 #include "lib/error.h"
 #include "lib/record.h"
-#include "lib/record.h"
 #include "lib/rfc3339.h"
 #include "lib/token.h"
 
@@ -236,7 +235,7 @@ show_token(const struct ctl *ctl, const json_t *d)
     output_fields(ctl->out, shown, facts, COUNT(facts));
     json_decref(shown);
     if (json_is_false(json_object_get(d, "registered")))
-        output_paragraph(ctl->out, "Nothing is known of it: it was not minted here, and no mail with it has come.");
+        output_paragraph(ctl->out, "Nothing is known of it: it was not minted here for this mailbox, and no mail with it has come.");
     json_array_foreach (json_object_get(d, "arrivals"), i, arrival)
         show_arrival(ctl, arrival);
 }

@@ -185,6 +185,10 @@ output_lost_by(json_t *arrival)
 {
     const json_t *lost = json_object_get(arrival, "lost");
 
+    if (!is_word(json_object_get(arrival, "kind"), "arrived")) {
+        json_object_set_new(arrival, "lost", json_null());
+        return;
+    }
     if (!has_word(json_object_get(arrival, "found_in"), "attached") || !json_is_array(lost))
         return;
     if (json_array_size(lost) == 0) {

@@ -48,7 +48,10 @@ void output_wrapped(FILE *to, struct slice text, size_t indent);
 /* The same with a line end behind it, from the beginning of a line. */
 void output_paragraph(FILE *to, const char *text);
 
-/* Has member lost of an arrival say what its places are those of, where found_in tells of an attached message. */
+/*
+ * Has member lost of an arrival (with found_in, kind) say what its places are those of, where found_in tells of an attached message;
+ * null where the mail did not arrive, of which nothing is said to be lost.
+ */
 void output_lost_by(json_t *arrival);
 
 /* The document in one line. */

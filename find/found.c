@@ -227,7 +227,9 @@ show_kind(struct buf *out, const struct found *f)
     buf_fini(&why);
     put_names(out, "traits", f->message.parsed.traits, TRAIT_COUNT, trait_name);
     if (fact_find(f->message.parsed.facts, FACT_CONFIRMATION_PROVIDER).len > 0) {
-        buf_append_string(out, "\nForwarding to be confirmed (the link was not followed)\n");
+        buf_append_string(out, fact_is_recognised(f->message.parsed.facts)
+                                   ? "\nForwarding to be confirmed (the link was not followed)\n"
+                                   : "\nA mail that pretends to be a provider's request to confirm a forwarding: do not act on it\n");
         put_fact(out, "provider", f, FACT_CONFIRMATION_PROVIDER);
         put_fact(out, "code", f, FACT_CONFIRMATION_CODE);
         put_fact(out, "link", f, FACT_CONFIRMATION_LINK);

@@ -139,8 +139,10 @@ view_parameters(struct field_search *s, struct slice value)
 
         while (len < value.len && !(value.data[len] == ';' && begins_parameter(slice_sub(value, len, value.len))))
             len++;
-        views_feed(&s->views, slice_sub(value, 0, len));
-        views_finish(&s->views);
+        if (len >= TOKEN_CHARS) {               /* no decoding makes it longer */
+            views_feed(&s->views, slice_sub(value, 0, len));
+            views_finish(&s->views);
+        }
         value = slice_sub(value, len, value.len);
     }
 }

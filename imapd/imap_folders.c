@@ -287,6 +287,7 @@ struct listing {
     struct slice patterns[PATTERNS_MAX];
     unsigned     pattern_count;
     bool         subscribed_only;       /* others are left out */
+    bool         special_only;          /* RFC 6154: those with a special use */
     bool         tells_subscribed;
     unsigned     status_items;          /* LIST-STATUS (RFC 5819) */
 };
@@ -327,7 +328,7 @@ list_folder(void *arg, const struct folder_record *f)
     struct relatives r = { .listing = l, .name = f->name };
     bool             leads;
 
-    if (!is_wanted(l, f->name))
+    if (!is_wanted(l, f->name) || (l->special_only && f->id != FOLDER_UNMATCHED))
         return true;
     db_folders(l->view, f->mailbox_id, look_below, &r);
     leads = l->lsub && !f->subscribed && r.hidden;
@@ -353,6 +354,8 @@ read_selection(struct listing *l, struct imap_reader *r)
 
         if (slice_equal_nocase(option, slice_of("SUBSCRIBED")))
             l->subscribed_only = l->tells_subscribed = true;
+        else if (slice_equal_nocase(option, slice_of("SPECIAL-USE")))
+            l->special_only = true;
         imap_take(r, " ");
     }
     if (!imap_take(r, ") "))

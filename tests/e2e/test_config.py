@@ -92,6 +92,7 @@ def test_missing_file(tmp_path):
 
 def test_command_line():
     assert mailtestd("--version").stdout.startswith("mailtestd ")
+    assert mailtestd("-V").stdout == mailtestd("--version").stdout
     assert "--check-config" in mailtestd("--help").stdout
     for wrong in (["--nonsense"], ["-c"], ["conf/dev.yaml"]):
         done = mailtestd(*wrong)

@@ -113,7 +113,7 @@ def test_bounce_is_explained_in_words(acme):
     assert (told["token"]["token"], told["token"]["verdict"]) == (token, "bounced")
     assert told["token"]["report"] == report
     text = acme.ctl("message", "explain", identity)
-    assert all(len(line) <= 80 for line in text.splitlines() if "  " in line), text
+    assert all(len(line) <= 80 for line in text.partition("HOP BY")[0].splitlines()) and "lost in" not in text, text
     for words in ("bounced", "5.7.520", report["meaning"], "reported by mx.customer.test", token):
         assert words in " ".join(text.split()), text
     assert report["meaning"] in " ".join(acme.ctl("token", "show", "acme", token).split())
@@ -211,6 +211,33 @@ def test_confirmation_is_shown_and_not_followed(acme):
     for text in (acme.ctl("message", "explain", identity), acme.ctl("mailbox", "show", "acme")):
         for words in ("Gmail", "123456789", confirmation["link"]):
             assert words in text, text
+
+
+STRANGER = """From: noreply@evil.test
+To: acme@mailtest1.test
+Subject: Please confirm the forwarding
+
+Enter the code EVIL99, or open https://evil.test/confirm?id=1 to confirm.
+"""
+
+
+def test_strangers_request_to_confirm_changes_no_state_and_gives_no_advice(acme):
+    deliver(acme, STRANGER, sender="noreply@evil.test")
+    state = forward_of(acme)
+    assert state["state"] == "waiting" and "noreply@evil.test. Do not act on it." in state["hint"]
+    assert not state["confirmation"]["recognised"] and state["confirmation"]["code"] is None and state["confirmation"]["link"] is None
+    genuine = deliver(acme, CONFIRMATION, sender="forwarding-noreply@google.com")
+    identity = deliver(acme, STRANGER, sender="noreply@evil.test")
+    assert explained(acme, identity)["message"]["kind"] == "confirmation"
+    assert "do not act on it" in acme.ctl("message", "explain", identity)
+    state = forward_of(acme)
+    assert state["state"] == "confirmation" and "123456789" in state["hint"] and "EVIL" not in str(state)
+    assert state["confirmation"]["message_id"] == genuine and state["confirmation"]["recognised"]
+    for want in ("first-probe", "healthy"):
+        deliver(acme, forwarded(acme.mint("acme")))
+        deliver(acme, STRANGER, sender="noreply@evil.test")
+        deliver(acme, CONFIRMATION, sender="forwarding-noreply@google.com")
+        assert forward_of(acme)["state"] == want
 
 
 def test_states_of_a_forward(acme):

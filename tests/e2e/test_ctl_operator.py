@@ -65,6 +65,9 @@ def test_tokens_are_minted_shown_and_waited_for(service):
     service.add_mailbox("acme")
     minted = service.ctl("token", "mint", "acme", "--window", "10m", "--json")
     assert minted["address"] == f"acme@{DOMAIN}" and minted["deadline_at"] > minted["issued_at"]
+    assert "366 days ahead" in ctl(service, "token", "mint", "acme", "--deadline", "2100-01-01T00:00:00Z").stderr
+    assert service.ctl("token", "mint", "acme", "--window", "200d", "--json")["deadline_at"] > minted["deadline_at"]
+    assert service.http("POST", "/v1/mailboxes/acme/tokens", body={"window": "200d"}).status == 201
     token = minted["token"]
     assert service.ctl("token", "show", "acme", token, "--json")["verdict"] == "waiting"
     assert ctl(service, "token", "wait", "acme", token, "--timeout", "100ms").returncode == TEMPFAIL

@@ -123,6 +123,7 @@ def test_the_folders(acme):
     assert sorted(client.list()[1]) == [b'(\\HasNoChildren \\Junk) "/" "Unmatched"', b'(\\HasNoChildren) "/" "INBOX"']
     assert client.list('""', "%matched")[1] == [b'(\\HasNoChildren \\Junk) "/" "Unmatched"']
     assert client.list('""', '""')[1] == [b'(\\Noselect) "/" ""']
+    assert client.list("(SPECIAL-USE)", '"" "*"')[1] == [b'(\\HasNoChildren \\Junk) "/" "Unmatched"']
     assert client.list('""', "x*")[1] == [None]
     status = client.status("Unmatched", "(MESSAGES UIDNEXT UNSEEN UIDVALIDITY SIZE)")[1][0]
     assert re.fullmatch(rb'"Unmatched" \(MESSAGES 1 UIDNEXT 2 UIDVALIDITY \d+ UNSEEN 1 SIZE \d+\)', status)

@@ -35,6 +35,7 @@ def pass_deadline(minted: dict) -> None:
 def test_nothing_came_while_this_receiver_served(acme):
     minted = mint_expected(acme, 4)
     assert acme.http("GET", token_path(minted["token"])).json()["verdict"] == "waiting"
+    acme.wait_for(lambda: acme.metric("mailtest_tokens_expected") == 1, "the token is counted")
     assert verdict(acme, minted["token"]) == "not-arrived"
     assert time.time() > minted["deadline"]
 
@@ -58,8 +59,11 @@ def test_nothing_came_and_this_receiver_crashed(acme):
 def test_late_mail_amends_what_was_missed(acme):
     minted = mint_expected(acme, 1)
     assert verdict(acme, minted["token"]) == "not-arrived"
+    assert acme.metric("mailtest_tokens_missed_total") == acme.metric("mailtest_verdicts_not_arrived_total") == 1
     deliver(acme, minted["token"])
     assert verdict(acme, minted["token"]) == "late"
+    assert acme.metric("mailtest_verdicts_late_total") == acme.metric("mailtest_tokens_missed_total") == 1
+    assert acme.metric("mailtest_events_total") == 2        # missed, late
 
 
 def test_verdict_outlives_a_restart_and_the_mail(acme):

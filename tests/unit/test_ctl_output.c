@@ -140,10 +140,11 @@ static void
 what_is_lost_of_an_attached_message_says_so(void **state)
 {
     static const struct { const char *arrival, *lost; } cases[] = {
-        { "{\"found_in\":[\"text\"],\"lost\":[]}",                          "-"                                 },
-        { "{\"found_in\":[\"text\",\"attached\"],\"lost\":[]}",             "nothing of the attached message"   },
-        { "{\"found_in\":[\"text\",\"attached\"],\"lost\":[\"subject\"]}",  "in the attached message: subject"  },
-        { "{\"found_in\":[\"text\",\"attached\"],\"lost\":null}",           "-"                                 },
+        { "{\"kind\":\"arrived\",\"found_in\":[\"text\"],\"lost\":[]}",                          "-"                                 },
+        { "{\"kind\":\"arrived\",\"found_in\":[\"text\",\"attached\"],\"lost\":[]}",             "nothing of the attached message"   },
+        { "{\"kind\":\"arrived\",\"found_in\":[\"text\",\"attached\"],\"lost\":[\"subject\"]}",  "in the attached message: subject"  },
+        { "{\"kind\":\"arrived\",\"found_in\":[\"text\",\"attached\"],\"lost\":null}",           "-"                                 },
+        { "{\"kind\":\"bounced\",\"found_in\":[\"text\"],\"lost\":[]}",       "-"                                 },
     };
 
     (void)state;

@@ -6,7 +6,7 @@ static void
 read_form(struct imap_reader *r, const char *form, struct buf *out)
 {
     for (; *form != '\0'; form++) {
-        struct slice got = slice_make("", 0);
+        struct slice got;
         bool         nil = false;
 
         switch (*form) {

@@ -128,7 +128,7 @@ struct arrival {
     char              client[46];       /* address in text */
 };
 #define TOKEN_ARRIVALS_MAX 16u          /* kept, the first ones, and the first of each kind in any case; all are counted */
-#define TOKEN_DEADLINE_MAX_DAYS 366u   /* the furthest ahead that store lets a token be expected; its record is kept from the deadline on */
+#define TOKEN_DEADLINE_MAX_DAYS 366u    /* the furthest ahead that store lets a token be expected; its record is kept from the deadline on */
 #define TOKEN_HOPS_BYTES   1024u        /* of the hops in it */
 #define MESSAGE_CHANGES_BYTES 1024u
 

@@ -82,6 +82,8 @@ take_deadline(struct call *c, const json_t *body, uint64_t *deadline_unix)
         reply_problem(c->exchange, 400, "deadline must be a time as 2026-11-21T03:30:00Z, or seconds since 1970");
     else if (body_span_ms(window, UINT64_MAX / 2, &window_ms) != MT_OK)
         reply_problem(c->exchange, 400, "window must be a span of time as \"10m\", or a number of seconds");
+    else if (window != NULL && !json_is_null(window) && window_ms == 0)
+        reply_problem(c->exchange, 400, "window must be longer than nothing: leave it out to expect no arrival");
     else if (*deadline_unix != 0 && window_ms != 0)
         reply_problem(c->exchange, 400, "deadline and window say the same in two ways: give one");
     else if (*deadline_unix != 0 && *deadline_unix <= now_s)

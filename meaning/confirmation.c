@@ -154,10 +154,21 @@ is_confirming(const struct link *l)
     return !has_any(l->whole, no, COUNT(no)) && has_any(l->path, yes, COUNT(yes));
 }
 
+/* It leads where it says: out of no folder again, and not on to somewhere else, as a redirector would. */
+static bool
+is_straight(const struct link *l)
+{
+    static const char *const crooked[] = { "..", "//", "\\", "%2e", "%2f", "%5c", "%25", "http:", "https:", "%3a" };
+
+    return !has_any(l->path, crooked, COUNT(crooked));
+}
+
 static bool
 is_gmail_link(const struct link *l)
 {
-    return slice_starts(l->path, "/mail/vf-") && (slice_equal_nocase(l->host, slice_of("mail-settings.google.com")) ||
+    struct slice rest = slice_sub(l->path, strlen("/mail/vf-"), l->path.len);
+
+    return slice_starts(l->path, "/mail/vf-") && is_straight(l) && slice_find(rest, '/') == rest.len && (slice_equal_nocase(l->host, slice_of("mail-settings.google.com")) ||
                                                   slice_equal_nocase(l->host, slice_of("mail.google.com")));
 }
 
@@ -171,7 +182,7 @@ find_link(struct slice text, const char *const domains[], size_t count, struct f
         bool own = domains == NULL && is_gmail_link(&l);
 
         for (size_t i = 0; domains != NULL && i < count && domains[i] != NULL; i++)
-            own = own || (link_is_at(&l, domains[i]) && is_confirming(&l));
+            own = own || (link_is_at(&l, domains[i]) && is_confirming(&l) && is_straight(&l));
         if (own && l.whole.len <= FACT_TEXT_BYTES)
             f->link = l.whole;
         else if (!own && f->strange_host.len == 0 && (slice_starts(l.path, "/mail/vf-") || is_confirming(&l)))

@@ -36,7 +36,7 @@ def test_deadline_can_be_given_as_text_or_number(service):
 def test_what_cannot_be_minted_is_said_clearly(service):
     service.add_mailbox("acme")
     for body, words in [
-        ({"deadline": 1}, "over already"), ({"deadline": "tomorrow"}, "deadline must be"), ({"window": -1}, "window must be"),
+        ({"deadline": 1}, "over already"), ({"deadline": "tomorrow"}, "deadline must be"), ({"window": -1}, "window must be"), ({"window": "0s"}, "longer than nothing"),
         ({"window": "10 parsecs"}, "window must be"), ({"window": "1m", "deadline": int(time.time()) + 60}, "give one"),
         ({"window": "1000d"}, "366 days ahead"), ({"deadline": "2100-01-01T00:00:00Z"}, "366 days ahead"), ({"windwo": "1m"}, '"windwo" is not known'), ([], "must be a JSON object"),
         (b"{", "not JSON: line 1"), (b'{"window": 1, "window": 2}', "duplicate"), (b"\xff\xfe", "not JSON"),

@@ -121,6 +121,10 @@ static const struct meaning_row others[] = {
     { "Gmail's cancel link alone", NULL, "From: a@b.example\nSubject: x\n\n" UF "\n", 0, 0, "!confirmation-provider" },
     { "no https", NULL, "From: a@b.example\nSubject: x\n\nhttp://mail-settings.google.com/mail/vf-abc\n",
       0, 0, "!confirmation-provider" },
+    { "Gmail's path, and out of it again", NULL, "From: a@evil.example\nSubject: x\n\n"
+      "https://mail.google.com/mail/vf-/../../../url?q=http://evil.example\n", 0, 0, "!confirmation-provider\n!confirmation-link" },
+    { "the same, hidden", NULL, "From: a@evil.example\nSubject: x\n\n"
+      "https://mail-settings.google.com/mail/vf-a%2f%2e%2e/url\n", 0, 0, "!confirmation-provider\n!confirmation-link" },
     { "another path", NULL, "From: a@b.example\nSubject: x\n\nhttps://mail.google.com/mail/u/0/?vf-abc\n",
       0, 0, "!confirmation-provider" },
     { "GMX's newsletter", NULL, "From: GMX <noreply@system.gmx.net>\nSubject: Neues von GMX\n\nhttps://gmx.net/verify\n",

@@ -1,5 +1,6 @@
 """What all mail servers here have in common: a scratch folder, a port, users that exist for them alone, an end."""
 
+import collections
 import os
 import random
 import shutil
@@ -21,22 +22,36 @@ class ServerError(Exception):
     """A server did not start; the text ends with its log."""
 
 
-_given_ports = set()
+PORTS_HELD = 300        # the last ones that were given: no test has more, and each costs a descriptor
+
+_held_ports = collections.deque()
+
+
+def _hold(port: int) -> bool:
+    """Keeps other processes that test at the same time from taking the port, also while nobody listens on it."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0mailtest-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _held_ports.append(name)
+    if len(_held_ports) > PORTS_HELD:
+        _held_ports.popleft().close()
+    return True
 
 
 def free_port() -> int:
-    """Below the range that the kernel takes ports for outgoing connections from, and never the same one twice."""
+    """Below the range that the kernel takes ports for outgoing connections from."""
     while True:
         port = random.randrange(10000, 32768)
-        if port in _given_ports:
-            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        _given_ports.add(port)
-        return port
+        if _hold(port):
+            return port
 
 
 def session_members(leader: int) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
 
+# Behind the path to the tests' modules, which has to be set first: E402.
 from servers.base import OWN_UID, MailServer, ServerError, session_members    # noqa: E402
 from servers.postfix import Postfix                              # noqa: E402
 from service import DOMAIN as OUR_DOMAIN                         # noqa: E402

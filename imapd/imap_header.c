@@ -288,8 +288,8 @@ enum envelope_field { ENVELOPE_DATE, ENVELOPE_SUBJECT, ENVELOPE_FROM, ENVELOPE_S
 static const char *const envelope_names[ENVELOPE_FIELDS] = { "Date", "Subject", "From", "Sender", "Reply-To", "To", "Cc", "Bcc",
                                                              "In-Reply-To", "Message-ID" };
 
-static void
-put_text(struct buf *b, struct slice value)
+void
+imap_put_line(struct buf *b, struct slice value)
 {
     struct buf line;
 
@@ -322,7 +322,7 @@ imap_put_envelope(struct buf *b, struct slice header)
         if (i >= ENVELOPE_FROM && i <= ENVELOPE_BCC)
             imap_put_addresses(b, values[i]);
         else
-            put_text(b, values[i]);
+            imap_put_line(b, values[i]);
     }
     buf_append_byte(b, ')');
 }

@@ -26,6 +26,9 @@ bool imap_find_field(struct slice header, const char *name, struct imap_field *o
 /* The value as one line: without line ends, trimmed. Appended to b. */
 void imap_put_unfolded(struct buf *b, struct slice value);
 
+/* The value as one line in a string; NULL data: NIL. */
+void imap_put_line(struct buf *b, struct slice value);
+
 /* Appends the ENVELOPE of the header: "(date subject …)". */
 void imap_put_envelope(struct buf *b, struct slice header);
 

@@ -202,19 +202,6 @@ has_text(struct message *m, const struct imap_key *key, bool headers)
 /* ---- Keys ------------------------------------------------------------------------------------------------------------------------- */
 
 static bool
-has_keyword(struct slice keywords, struct slice word)
-{
-    while (keywords.len > 0) {
-        size_t len = slice_find(keywords, ' ');
-
-        if (slice_equal_nocase(slice_sub(keywords, 0, len), word))
-            return true;
-        keywords = slice_sub(keywords, len + 1, keywords.len);
-    }
-    return false;
-}
-
-static bool
 fits_day(enum imap_key_kind kind, enum imap_key_kind first, int64_t seconds, uint64_t day)
 {
     int64_t of = seconds / DAY_S - (seconds % DAY_S < 0);
@@ -280,7 +267,7 @@ fits(struct message *m, const struct imap_key *key)
     case KEY_FLAG:
         return (m->entry.flags & key->number) != 0;
     case KEY_KEYWORD:
-        return has_keyword(m->entry.keywords, key->text);
+        return entry_has_keyword(m->entry.keywords, key->text);
     case KEY_MODSEQ:
         return m->entry.modseq >= key->number;
     case KEY_EMAIL_ID:

@@ -143,16 +143,7 @@ read_part_header(const struct imap_message *m, uint32_t at, struct part_header *
 static void
 put_text(struct buf *b, struct slice value)
 {
-    struct buf line;
-
-    if (value.data == NULL || value.len == 0) {
-        buf_append_string(b, "NIL");
-        return;
-    }
-    buf_init(&line, value.len + 1);
-    imap_put_unfolded(&line, value);
-    imap_put_string(b, buf_slice(&line));
-    buf_fini(&line);
+    imap_put_line(b, value.len == 0 ? slice_make(NULL, 0) : value);
 }
 
 static void

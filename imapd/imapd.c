@@ -8,7 +8,6 @@
 #include "lib/metrics.h"
 #include "lib/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sodium.h>
@@ -60,29 +59,13 @@ set_accepting(struct imapd *imapd, bool on)
     }
 }
 
-/* An IPv4 client of a socket that listens on IPv6 is shown as what it is. */
-static void
-client_text(const struct sockaddr_storage *from, char *to, size_t size)
-{
-    const struct sockaddr_in  *ip4 = (const void *)from;
-    const struct sockaddr_in6 *ip6 = (const void *)from;
-
-    slice_copy(to, size, slice_of("unix"));
-    if (from->ss_family == AF_INET)
-        inet_ntop(AF_INET, &ip4->sin_addr, to, (socklen_t)size);
-    else if (from->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ip6->sin6_addr))
-        inet_ntop(AF_INET, ip6->sin6_addr.s6_addr + 12, to, (socklen_t)size);
-    else if (from->ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &ip6->sin6_addr, to, (socklen_t)size);
-}
-
 static void
 take_client(struct imapd *imapd, int fd, const struct sockaddr_storage *from, enum listener kind)
 {
     char client[INET6_ADDRSTRLEN];
     int  on = 1;
 
-    client_text(from, client, sizeof(client));
+    stream_client_text(from, client, sizeof(client));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* not for Unix sockets, and they need none */
     if (imapd->connection_count >= imapd->config->access.sessions_max) {
         log_info("event=session-refused client=%s reason=\"access.sessions_max %u is reached\"", client,

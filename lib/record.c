@@ -209,6 +209,19 @@ entry_read(struct slice bytes, struct entry *out)
     return read_ok(&r) && r.rest.len <= ENTRY_KEYWORDS_BYTES ? MT_OK : MT_EDAMAGED;
 }
 
+bool
+entry_has_keyword(struct slice keywords, struct slice word)
+{
+    while (keywords.len > 0) {
+        size_t len = slice_find(keywords, ' ');
+
+        if (slice_equal_nocase(slice_sub(keywords, 0, len), word))
+            return true;
+        keywords = slice_sub(keywords, len + 1, keywords.len);
+    }
+    return false;
+}
+
 void
 message_record_write(struct buf *b, const struct message_record *m)
 {

@@ -59,6 +59,10 @@ struct entry {
     struct slice keywords;          /* separated by spaces; empty: none */
 };
 #define ENTRY_KEYWORDS_BYTES 1024u      /* of one entry */
+
+/* Whether the word, without case, is one of the keywords. */
+bool entry_has_keyword(struct slice keywords, struct slice word);
+
 enum entry_flag { ENTRY_SEEN = 1, ENTRY_ANSWERED = 2, ENTRY_FLAGGED = 4, ENTRY_DELETED = 8, ENTRY_DRAFT = 16 };
 #define ENTRY_FLAGS (ENTRY_SEEN | ENTRY_ANSWERED | ENTRY_FLAGGED | ENTRY_DELETED | ENTRY_DRAFT)
 

@@ -2,6 +2,7 @@
 
 #include "lib/error.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -175,4 +176,19 @@ stream_tls_error(void)
     const char *reason = ERR_reason_error_string(ERR_peek_error());
 
     return reason != NULL ? reason : "the client ended the handshake";
+}
+
+void
+stream_client_text(const struct sockaddr_storage *from, char *to, size_t size)
+{
+    const struct sockaddr_in  *ip4 = (const void *)from;
+    const struct sockaddr_in6 *ip6 = (const void *)from;
+
+    slice_copy(to, size, slice_of("unix"));
+    if (from->ss_family == AF_INET)
+        inet_ntop(AF_INET, &ip4->sin_addr, to, (socklen_t)size);
+    else if (from->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ip6->sin6_addr))
+        inet_ntop(AF_INET, ip6->sin6_addr.s6_addr + 12, to, (socklen_t)size);
+    else if (from->ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &ip6->sin6_addr, to, (socklen_t)size);
 }

@@ -8,12 +8,16 @@
 #include "lib/slice.h"
 
 #include <openssl/ssl.h>
+#include <sys/socket.h>
 
 struct stream {
     int  fd;            /* owned */
     SSL *ssl;           /* owned; NULL: plain */
     bool established;   /* the handshake is done */
 };
+
+/* The address of an accepted client in text, "unix" for others than IP. An IPv4 client of a socket that listens on IPv6 is shown as what it is. */
+void stream_client_text(const struct sockaddr_storage *from, char *to, size_t size);
 
 /* Takes over the socket. */
 void stream_init(struct stream *s, int fd);

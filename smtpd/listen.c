@@ -6,7 +6,6 @@
 #include "lib/error.h"
 #include "lib/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -25,22 +24,6 @@ struct listening {
     const struct role_listener *listener;
     struct event               *event;
 };
-
-/* An IPv4 client of a socket that listens on IPv6 is shown as what it is. */
-static void
-client_text(const struct sockaddr_storage *from, char *to, size_t size)
-{
-    const struct sockaddr_in  *ip4 = (const void *)from;
-    const struct sockaddr_in6 *ip6 = (const void *)from;
-
-    slice_copy(to, size, slice_of("unix"));
-    if (from->ss_family == AF_INET)
-        inet_ntop(AF_INET, &ip4->sin_addr, to, (socklen_t)size);
-    else if (from->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ip6->sin6_addr))
-        inet_ntop(AF_INET, ip6->sin6_addr.s6_addr + 12, to, (socklen_t)size);
-    else if (from->ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &ip6->sin6_addr, to, (socklen_t)size);
-}
 
 static void
 turn_away(struct smtpd *smtpd, int fd, const char *client)
@@ -110,7 +93,7 @@ on_accept(evutil_socket_t fd, short what, void *arg)
             pause_accepting(smtpd, errno);
         return;     /* another process took it, or the client has gone already */
     }
-    client_text(&from, client, sizeof(client));
+    stream_client_text(&from, client, sizeof(client));
     if (smtpd->session_count >= smtpd->config->smtp.sessions_max)
         turn_away(smtpd, accepted, client);
     else

@@ -27,15 +27,6 @@ next_word(struct slice *words)
     return word;
 }
 
-static bool
-has_word(struct slice words, struct slice word)
-{
-    while (words.len > 0)
-        if (slice_equal_nocase(next_word(&words), word))
-            return true;
-    return false;
-}
-
 /* Appends those words of from that are not in to yet, or that are not in without. */
 static void
 add_words(struct buf *to, struct slice from, struct slice without)
@@ -43,7 +34,7 @@ add_words(struct buf *to, struct slice from, struct slice without)
     while (from.len > 0) {
         struct slice word = next_word(&from);
 
-        if (word.len == 0 || has_word(without, word) || has_word(buf_slice(to), word))
+        if (word.len == 0 || entry_has_keyword(without, word) || entry_has_keyword(buf_slice(to), word))
             continue;
         if (to->len > 0)
             buf_append_byte(to, ' ');

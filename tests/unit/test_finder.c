@@ -403,6 +403,7 @@ hostile_mail_is_searched_within_the_bounds(void **state)
         for (unsigned n = 0; n < h->times; n++) {
             char text[300];
 
+/* The format is a row's, which counts once, twice or not at all. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-extra-args"

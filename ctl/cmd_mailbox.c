@@ -12,7 +12,7 @@ enum { SECRET_MAX = 128, KEY_HEX_MAX = 2 * TOKEN_KEY_BYTES };
 
 /* ---- Adding, and secrets ---------------------------------------------------------------------------------------- */
 
-struct credentials {
+struct handed_out {
     char address[MAILBOX_ADDRESS_MAX + 1];
     char user[MAILBOX_ADDRESS_MAX + 1];
     char secret[SECRET_MAX + 1];
@@ -21,7 +21,7 @@ struct credentials {
 static int
 read_added(void *arg, struct reader *r)
 {
-    struct credentials *c = arg;
+    struct handed_out *c = arg;
 
     read_string(r, c->address, sizeof(c->address));
     read_string(r, c->user, sizeof(c->user));
@@ -32,7 +32,7 @@ read_added(void *arg, struct reader *r)
 static int
 read_secret(void *arg, struct reader *r)
 {
-    struct credentials *c = arg;
+    struct handed_out *c = arg;
 
     read_string(r, c->user, sizeof(c->user));
     read_string(r, c->secret, sizeof(c->secret));
@@ -67,7 +67,7 @@ static int
 run_add(struct ctl *ctl)
 {
     const char        *domain = options_value(&ctl->options, "domain");
-    struct credentials c = { .address = "" };
+    struct handed_out c = { .address = "" };
     struct buf        *fields;
     char               name[MAILBOX_NAME_MAX + 1];
     int                rc, code = ctl_mailbox_operand(ctl, 0, name);
@@ -98,7 +98,7 @@ show_secret(const struct ctl *ctl, const json_t *d)
 static int
 run_secret(struct ctl *ctl)
 {
-    struct credentials c = { .address = "" };
+    struct handed_out c = { .address = "" };
     char               name[MAILBOX_NAME_MAX + 1];
     int                rc, code = ctl_mailbox_operand(ctl, 0, name);
 

@@ -149,7 +149,7 @@ tell_changed(void *arg, uint32_t number, uint32_t uid, const struct entry *e)
 
     buf_printf(&c->out, "* %u FETCH (UID %u FLAGS ", number, uid);
     imap_put_flags(&c->out, e);
-    if (s->condstore)
+    if ((s->enabled & IMAP_CONDSTORE) != 0)
         buf_printf(&c->out, " MODSEQ (%llu)", (unsigned long long)e->modseq);
     buf_append_string(&c->out, ")\r\n");
 }

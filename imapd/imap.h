@@ -29,6 +29,14 @@ enum imap_state {
 };
 #define IMAP_ANY_STATE (IMAP_CONNECTED | IMAP_LOGGED_IN | IMAP_SELECTED)
 
+/* What the client ENABLEd (RFC 5161), or used a command of. */
+enum imap_enabled {
+    IMAP_CONDSTORE = 1u << 0,           /* RFC 7162: MODSEQ in untagged FETCH */
+    IMAP_QRESYNC   = 1u << 1,           /* RFC 7162: VANISHED instead of EXPUNGE; includes CONDSTORE */
+    IMAP_UTF8      = 1u << 2,           /* RFC 6855: UTF-8 in quoted strings and in mailbox names */
+    IMAP_REV2      = 1u << 3,           /* RFC 9051: ESEARCH instead of SEARCH, no RECENT, UTF-8 in mailbox names */
+};
+
 /* What the client's next line answers; IMAP_WAIT_COMMAND: nothing. */
 enum imap_wait { IMAP_WAIT_COMMAND, IMAP_WAIT_SASL, IMAP_WAIT_DONE };
 
@@ -49,7 +57,7 @@ struct imap {
     struct login_turn turn;
     struct sasl       sasl;
     struct buf        pending;                      /* arguments of a login that waits for its turn; wiped */
-    bool              condstore;                    /* ENABLEd, or by a command that knows of it */
+    unsigned          enabled;                      /* enum imap_enabled bits; never taken back */
     bool              read_only;                    /* EXAMINE */
     bool              keeps_numbers;                /* the command under way: no EXPUNGE may be told */
     struct imap_view  view;
@@ -117,7 +125,7 @@ void imap_changed(struct connection *c);
 void imap_login_go_on(struct connection *c);
 
 /* The capabilities as they are now, separated by spaces. */
-#define IMAP_CAPABILITIES_BYTES 512u
+#define IMAP_CAPABILITIES_BYTES 1024u
 const char *imap_capabilities(const struct connection *c, char text[IMAP_CAPABILITIES_BYTES]);
 
 /* A folder's name as the client wrote it, in UTF-8 in text, of IMAP_NAME_BYTES + 1; a fault of the reader where it is none. */

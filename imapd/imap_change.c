@@ -61,7 +61,7 @@ read_store(struct connection *c, struct imap_mark_order *order, struct imap_read
 {
     if (imap_take(r, "(UNCHANGEDSINCE ")) {
         order->unchanged_since = imap_number64(r);
-        ((struct imap *)c->own)->condstore = true;
+        ((struct imap *)c->own)->enabled |= IMAP_CONDSTORE;
         if (!imap_take(r, ") "))
             imap_fail(r, "the end of the modifiers, and a space");
     }

@@ -243,7 +243,7 @@ read_modifiers(struct connection *c, struct fetch *f)
     if (!imap_take(r, "CHANGEDSINCE "))
         imap_fail(r, "CHANGEDSINCE");
     f->changed_since = imap_number64(r);
-    ((struct imap *)c->own)->condstore = true;
+    ((struct imap *)c->own)->enabled |= IMAP_CONDSTORE;
     add_item(f, ITEM_MODSEQ);
     if (!imap_take(r, ")"))
         imap_fail(r, "the end of the modifiers");

@@ -93,7 +93,7 @@ read_select_options(struct imap *s, struct imap_reader *r)
     if (!imap_take(r, " ("))
         return;
     if (slice_equal_nocase(imap_atom(r), slice_of("CONDSTORE")))
-        s->condstore = true;
+        s->enabled |= IMAP_CONDSTORE;
     else
         imap_fail(r, "CONDSTORE");
     if (!imap_take(r, ")"))

@@ -304,17 +304,32 @@ imap_login_go_on(struct connection *c)
 static void
 enable(struct connection *c, struct imap_reader *r)
 {
+    static const struct {
+        const char *name;
+        unsigned    enables;    /* enum imap_enabled bits */
+    } extensions[] = {
+        { "CONDSTORE", IMAP_CONDSTORE },
+    };
     struct imap *s = c->own;
-    bool         condstore = false;
+    unsigned     wanted = 0;
 
     do {
+        struct slice word;
+
         imap_space(r);
-        condstore = slice_equal_nocase(imap_atom(r), slice_of("CONDSTORE")) || condstore;
+        word = imap_atom(r);
+        for (size_t i = 0; i < COUNT(extensions); i++)
+            if (slice_equal_nocase(word, slice_of(extensions[i].name)))
+                wanted |= extensions[i].enables;
     } while (imap_ok(r) && r->rest.len > 0);
     if (imap_refuse_syntax(c, r))
         return;
-    s->condstore = s->condstore || condstore;
-    imap_say(c, "ENABLED%s", condstore ? " CONDSTORE" : "");
+    s->enabled |= wanted;
+    buf_append_string(&c->out, "* ENABLED");
+    for (size_t i = 0; i < COUNT(extensions); i++)
+        if ((wanted & extensions[i].enables) == extensions[i].enables)
+            buf_printf(&c->out, " %s", extensions[i].name);
+    buf_append_string(&c->out, "\r\n");
     imap_answer(c, "OK", "ENABLE completed");
 }
 

@@ -118,7 +118,7 @@ say_flags(struct connection *c, const struct db_view *view, uint32_t uid)
     buf_printf(&c->out, "* %u FETCH (", at + 1);
     if (s->mark->order.says_uid)
         buf_printf(&c->out, "UID %u ", uid);
-    if (s->condstore)
+    if ((s->enabled & IMAP_CONDSTORE) != 0)
         buf_printf(&c->out, "MODSEQ (%llu)%s", (unsigned long long)e.modseq, s->mark->order.silent ? "" : " ");
     if (!s->mark->order.silent) {
         buf_append_string(&c->out, "FLAGS ");
@@ -140,7 +140,7 @@ tell_some(struct connection *c, struct imap_task *t)
     uint32_t          end = m->told + TOLD_AT_ONCE < m->asked_count ? m->told + TOLD_AT_ONCE : m->asked_count;
 
     (void)t;
-    if ((m->order.silent && !s->condstore) || db_view_begin(c->imapd->db, &view) != MT_OK) {
+    if ((m->order.silent && (s->enabled & IMAP_CONDSTORE) == 0) || db_view_begin(c->imapd->db, &view) != MT_OK) {
         ask(c);
         return false;
     }

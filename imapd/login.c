@@ -24,10 +24,10 @@ static void
 make_decoy(const uint8_t decoy_key[32], struct slice user, struct login *out)
 {
     out->known = false;
-    crypto_generichash(out->salt, sizeof(out->salt), (const unsigned char *)user.data, user.len, decoy_key, 32);
-    randombytes_buf(out->secret_hash, sizeof(out->secret_hash));
-    randombytes_buf(out->stored_key, sizeof(out->stored_key));
-    randombytes_buf(out->server_key, sizeof(out->server_key));
+    crypto_generichash(out->credentials.salt, sizeof(out->credentials.salt), (const unsigned char *)user.data, user.len, decoy_key, 32);
+    randombytes_buf(out->credentials.secret_hash, sizeof(out->credentials.secret_hash));
+    randombytes_buf(out->credentials.stored_key, sizeof(out->credentials.stored_key));
+    randombytes_buf(out->credentials.server_key, sizeof(out->credentials.server_key));
 }
 
 int
@@ -47,10 +47,7 @@ login_find(struct db *db, const struct config *config, const uint8_t decoy_key[3
     if (rc == MT_OK) {
         out->enabled = record.enabled;
         out->mailbox_id = record.id;
-        memcpy(out->salt, record.salt, sizeof(out->salt));
-        memcpy(out->secret_hash, record.secret_hash, sizeof(out->secret_hash));
-        memcpy(out->stored_key, record.stored_key, sizeof(out->stored_key));
-        memcpy(out->server_key, record.server_key, sizeof(out->server_key));
+        out->credentials = record.credentials;
     }
     db_view_end(&view);
     if (rc == MT_ENOTFOUND || (rc == MT_OK && !readable)) {
@@ -63,12 +60,5 @@ login_find(struct db *db, const struct config *config, const uint8_t decoy_key[3
 bool
 login_matches(const struct login *l, struct slice secret)
 {
-    struct mailbox_record record = { .id = l->mailbox_id };
-    bool                  matches;
-
-    memcpy(record.salt, l->salt, sizeof(record.salt));
-    memcpy(record.secret_hash, l->secret_hash, sizeof(record.secret_hash));
-    matches = secret_matches(secret, &record);
-    sodium_memzero(&record, sizeof(record));
-    return matches && l->known;
+    return secret_matches(secret, &l->credentials) && l->known;
 }

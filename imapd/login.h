@@ -19,10 +19,7 @@ struct login {
     uint32_t mailbox_id;
     char     mailbox[MAILBOX_NAME_MAX + 1];
     char     folder[LOGIN_FOLDER_BYTES + 1];    /* as the user named it; "": none */
-    uint8_t  salt[16];
-    uint8_t  secret_hash[32];
-    uint8_t  stored_key[32];
-    uint8_t  server_key[32];
+    struct credentials credentials;
 };
 
 /*

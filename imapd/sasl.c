@@ -196,7 +196,7 @@ scram_first(struct sasl *s, struct slice message, struct buf *out)
     len = snprintf(s->nonce, sizeof(s->nonce), "%.*s%s", (int)nonce.len, nonce.data, ours);
     if (len < 0 || (size_t)len >= sizeof(s->nonce))
         return SASL_MALFORMED;
-    sodium_bin2base64(salt, sizeof(salt), s->login.salt, sizeof(s->login.salt), BASE64);
+    sodium_bin2base64(salt, sizeof(salt), s->login.credentials.salt, sizeof(s->login.credentials.salt), BASE64);
     buf_append_slice(&s->first_bare, bare);
     buf_printf(&s->server_first, "r=%s,s=%s,i=%u", s->nonce, salt, SCRAM_ITERATIONS);
     buf_append_slice(out, buf_slice(&s->server_first));
@@ -233,12 +233,12 @@ check_proof(struct sasl *s, struct slice without_proof, const uint8_t proof[PROO
     buf_append_slice(&auth, buf_slice(&s->server_first));
     buf_append_string(&auth, ",");
     buf_append_slice(&auth, without_proof);
-    hmac(s->login.stored_key, buf_slice(&auth), signature);
+    hmac(s->login.credentials.stored_key, buf_slice(&auth), signature);
     for (size_t i = 0; i < sizeof(client_key); i++)
         client_key[i] = proof[i] ^ signature[i];
     crypto_hash_sha256(stored_key, client_key, sizeof(client_key));
-    right = auth.fault == MT_OK && sodium_memcmp(stored_key, s->login.stored_key, sizeof(stored_key)) == 0;
-    hmac(s->login.server_key, buf_slice(&auth), verifier);
+    right = auth.fault == MT_OK && sodium_memcmp(stored_key, s->login.credentials.stored_key, sizeof(stored_key)) == 0;
+    hmac(s->login.credentials.server_key, buf_slice(&auth), verifier);
     buf_fini(&auth);
     sodium_bin2base64(text, sizeof(text), verifier, sizeof(verifier), BASE64);
     if (right)

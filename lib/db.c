@@ -34,6 +34,7 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_TOKEN] = "token",     [TABLE_EXPIRY] = "expiry",   [TABLE_API_KEY] = "api-key",           [TABLE_RESULT] = "result",
     [TABLE_DEADLINE] = "deadline", [TABLE_SERVED] = "served", [TABLE_PATTERN] = "pattern",           [TABLE_EVENT] = "event",
     [TABLE_WEBHOOK] = "webhook", [TABLE_POST] = "post",       [TABLE_POST_DUE] = "post-due",
+    [TABLE_AGENT] = "agent",     [TABLE_AGENT_NAME] = "agent-name",
 };
 
 int
@@ -106,6 +107,7 @@ write_first_rows(const struct db *db, MDB_txn *txn)
         (rc = put_meta(db, txn, DB_META_NEXT_MESSAGE, message_id, sizeof(message_id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_MAILBOX, id, sizeof(id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_API_KEY, id, sizeof(id))) != MDB_SUCCESS ||
+        (rc = put_meta(db, txn, DB_META_NEXT_AGENT, id, sizeof(id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_EVENT, message_id, sizeof(message_id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_WEBHOOK, id, sizeof(id))) != MDB_SUCCESS)
         return mt_from_mdb(rc);

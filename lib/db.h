@@ -14,7 +14,7 @@
 
 #include <lmdb.h>
 
-#define DB_SCHEMA_VERSION   2u
+#define DB_SCHEMA_VERSION   3u
 #define DB_DIR              "db"        /* below state_dir, and below the folder of a backup */
 #define DB_FILE             "data.mdb"
 #define DB_LOCK_FILE        "lock"      /* below state_dir: db_lock */
@@ -55,6 +55,8 @@ enum table {
     TABLE_WEBHOOK,      /* id u32 -> webhook_record (lib/webhook.h) */
     TABLE_POST,         /* webhook id u32, event id u64 -> post_record: to be posted, or dead */
     TABLE_POST_DUE,     /* webhook id u32, due u64 (microseconds), event id u64 -> empty: the posts that are not dead */
+    TABLE_AGENT,        /* id u32 -> agent_record */
+    TABLE_AGENT_NAME,   /* name -> agent id u32 */
     TABLE_COUNT
 };
 
@@ -72,6 +74,7 @@ enum expiry { EXPIRY_INBOX = 1, EXPIRY_UNMATCHED = 2, EXPIRY_TOKEN = 3 };
 #define DB_META_NEXT_API_KEY    "next-api-key-id"   /* u32 */
 #define DB_META_NEXT_EVENT      "next-event-id"     /* u64 */
 #define DB_META_NEXT_WEBHOOK    "next-webhook-id"   /* u32 */
+#define DB_META_NEXT_AGENT      "next-agent-id"     /* u32 */
 #define DB_META_PURGE_MAILBOX   "purge-mailbox-"    /* and a mailbox id u32 -> empty: its record is gone, its messages are being removed */
 #define DB_META_PURGE_BODY      "purge-body-"       /* and a body id u64 -> empty: no message has it any more, its chunks are being removed */
 #define DB_META_PURGE_WEBHOOK   "purge-webhook-"    /* and a webhook id u32 -> empty: its record is gone, its posts are being removed */

@@ -101,6 +101,26 @@ record_close(const struct reader *r)
     return read_end(r) ? MT_OK : MT_EDAMAGED;
 }
 
+static void
+credentials_write(struct buf *b, const struct credentials *c)
+{
+    write_u8(b, c->chosen);
+    write_fixed(b, c->salt, sizeof(c->salt));
+    write_fixed(b, c->secret_hash, sizeof(c->secret_hash));
+    write_fixed(b, c->stored_key, sizeof(c->stored_key));
+    write_fixed(b, c->server_key, sizeof(c->server_key));
+}
+
+static void
+credentials_read(struct reader *r, struct credentials *out)
+{
+    read_bool(r, &out->chosen);
+    read_fixed(r, out->salt, sizeof(out->salt));
+    read_fixed(r, out->secret_hash, sizeof(out->secret_hash));
+    read_fixed(r, out->stored_key, sizeof(out->stored_key));
+    read_fixed(r, out->server_key, sizeof(out->server_key));
+}
+
 void
 mailbox_record_write(struct buf *b, const struct mailbox_record *m)
 {
@@ -116,10 +136,7 @@ mailbox_record_write(struct buf *b, const struct mailbox_record *m)
     write_u64(b, m->bytes);
     write_u64(b, m->messages);
     write_u64(b, m->last_arrival_us);
-    write_fixed(b, m->salt, sizeof(m->salt));
-    write_fixed(b, m->secret_hash, sizeof(m->secret_hash));
-    write_fixed(b, m->stored_key, sizeof(m->stored_key));
-    write_fixed(b, m->server_key, sizeof(m->server_key));
+    credentials_write(b, &m->credentials);
     record_end(b, at);
 }
 
@@ -141,10 +158,7 @@ mailbox_record_read(struct slice bytes, struct mailbox_record *out)
     read_u64(&r, &out->bytes);
     read_u64(&r, &out->messages);
     read_time_us(&r, &out->last_arrival_us);
-    read_fixed(&r, out->salt, sizeof(out->salt));
-    read_fixed(&r, out->secret_hash, sizeof(out->secret_hash));
-    read_fixed(&r, out->stored_key, sizeof(out->stored_key));
-    read_fixed(&r, out->server_key, sizeof(out->server_key));
+    credentials_read(&r, &out->credentials);
     return record_close(&r);
 }
 
@@ -163,6 +177,8 @@ folder_record_write(struct buf *b, const struct folder_record *f)
     write_u64(b, f->bytes);
     write_u8(b, f->subscribed);
     write_u8(b, f->brought);
+    write_u32(b, f->recent_uid);
+    write_bytes(b, f->keywords);
     record_end(b, at);
 }
 
@@ -184,6 +200,8 @@ folder_record_read(struct slice bytes, struct folder_record *out)
     read_u64(&r, &out->bytes);
     read_bool(&r, &out->subscribed);
     read_bool(&r, &out->brought);
+    read_u32(&r, &out->recent_uid);
+    read_bytes(&r, &out->keywords, FOLDER_KEYWORDS_BYTES);
     return record_close(&r);
 }
 
@@ -354,6 +372,45 @@ token_record_read(struct slice bytes, struct token_record *out)
         read_fail(&r);
     for (uint32_t i = 0; i < out->kept; i++)
         arrival_read(&r, &out->arrivals[i]);
+    return record_close(&r);
+}
+
+void
+agent_record_write(struct buf *b, const struct agent_record *a)
+{
+    size_t at = record_begin(b);
+
+    write_u32(b, a->id);
+    write_bytes(b, a->name);
+    write_u64(b, a->created_unix);
+    write_u8(b, a->enabled);
+    write_u8(b, a->all);
+    write_u32(b, a->mailbox_count);
+    for (uint32_t i = 0; i < a->mailbox_count; i++)
+        write_u32(b, a->mailboxes[i]);
+    credentials_write(b, &a->credentials);
+    record_end(b, at);
+}
+
+int
+agent_record_read(struct slice bytes, struct agent_record *out)
+{
+    struct reader r;
+    int           rc = record_open(bytes, &r);
+
+    if (rc != MT_OK)
+        return rc;
+    read_u32(&r, &out->id);
+    read_bytes(&r, &out->name, MAILBOX_NAME_MAX);
+    read_u64(&r, &out->created_unix);
+    read_bool(&r, &out->enabled);
+    read_bool(&r, &out->all);
+    read_u32(&r, &out->mailbox_count);
+    if (out->mailbox_count > AGENT_MAILBOXES_MAX)
+        return MT_EDAMAGED;
+    for (uint32_t i = 0; i < out->mailbox_count; i++)
+        read_u32(&r, &out->mailboxes[i]);
+    credentials_read(&r, &out->credentials);
     return record_close(&r);
 }
 

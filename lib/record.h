@@ -11,12 +11,21 @@
 #include "lib/delivery.h"
 #include "lib/mailbox.h"
 
-#define RECORD_VERSION      2u
+#define RECORD_VERSION      3u
 #define RECORD_SUM_BYTES    8u
 #define RECORD_BYTES_MAX    (256u * 1024)   /* more than any record that the bounds of its fields allow */
 #define SCRAM_ITERATIONS    4096u   /* RFC 7677 section 4 */
 
 enum folder_id { FOLDER_INBOX = 1, FOLDER_UNMATCHED = 2, FOLDER_FIRST_OWN = 3 };
+
+/* What is kept of a secret, so that it can be checked but not read. */
+struct credentials {
+    bool    chosen;             /* by a person; false: made by us, random and of at least 128 bits */
+    uint8_t salt[16];
+    uint8_t secret_hash[32];    /* made by us: BLAKE2b of it, keyed with the salt, which is fast and safe for a random secret only; chosen: argon2id */
+    uint8_t stored_key[32];     /* made by us: SCRAM-SHA-256 (RFC 5803) with the same salt and SCRAM_ITERATIONS; chosen: zero, nothing weaker is kept */
+    uint8_t server_key[32];
+};
 
 /* Table mailbox: id -> this. */
 struct mailbox_record {
@@ -30,11 +39,7 @@ struct mailbox_record {
     uint64_t     bytes;             /* of all its messages; what the quota counts */
     uint64_t     messages;
     uint64_t     last_arrival_us;   /* of a message with a genuine token; 0: none yet */
-    /* Its secret, random and of at least 128 bits, kept so that it can be checked in three ways but not read: */
-    uint8_t      salt[16];
-    uint8_t      secret_hash[32];   /* BLAKE2b of the secret, keyed with the salt: fast, safe for a random secret only */
-    uint8_t      stored_key[32];    /* SCRAM-SHA-256 (RFC 5803) with the same salt and SCRAM_ITERATIONS */
-    uint8_t      server_key[32];
+    struct credentials credentials;
 };
 
 /* Table folder: mailbox id, folder id -> this. */
@@ -49,7 +54,11 @@ struct folder_record {
     uint64_t     bytes;
     bool         subscribed;
     bool         brought;           /* there may be mail in it that was copied or brought in: no token's record names that */
+    uint32_t     recent_uid;        /* from this UID on no session that may write has been told of the messages (\Recent, RFC 3501) */
+    struct slice keywords;          /* that a message in it has or had, separated by spaces; at most FOLDER_KEYWORDS_BYTES */
 };
+
+#define FOLDER_KEYWORDS_BYTES 4096u     /* of one folder */
 
 /* Table entry: mailbox id, folder id, UID -> this. No version octet and no checksum: small, fixed, and checked against the message. */
 struct entry {
@@ -152,6 +161,20 @@ struct token_record {
     struct arrival arrivals[TOKEN_ARRIVALS_MAX];
 };
 
+#define AGENT_MAILBOXES_MAX 256u
+
+/* Table agent: id -> this. Somebody with a secret of his own who may read mailboxes of others, and change nothing in them. */
+struct agent_record {
+    uint32_t     id;
+    struct slice name;                  /* in lower case; unique */
+    uint64_t     created_unix;
+    bool         enabled;
+    bool         all;                   /* every mailbox, those to come included */
+    uint32_t     mailbox_count;
+    uint32_t     mailboxes[AGENT_MAILBOXES_MAX];    /* ids, rising, when not all */
+    struct credentials credentials;
+};
+
 /* Table api_key: id -> this. The key is "mtk_" + id in decimal + "_" + 43 characters of base64url (256 random bits). */
 struct api_key_record {
     struct slice name;                  /* given by the operator */
@@ -170,6 +193,8 @@ void message_record_write(struct buf *b, const struct message_record *m);
 int  message_record_read(struct slice bytes, struct message_record *out);
 void token_record_write(struct buf *b, const struct token_record *t);
 int  token_record_read(struct slice bytes, struct token_record *out);
+void agent_record_write(struct buf *b, const struct agent_record *a);
+int  agent_record_read(struct slice bytes, struct agent_record *out);
 void api_key_record_write(struct buf *b, const struct api_key_record *k);
 int  api_key_record_read(struct slice bytes, struct api_key_record *out);
 

@@ -48,41 +48,41 @@ hmac(const uint8_t key[32], const char *text, uint8_t out[32])
 }
 
 int
-secret_hash(struct slice secret, struct mailbox_record *record)
+secret_hash(struct slice secret, struct credentials *out)
 {
     uint8_t salt[16];
 
     randombytes_buf(salt, sizeof(salt));
-    return secret_hash_with_salt(secret, salt, record);
+    return secret_hash_with_salt(secret, salt, out);
 }
 
 int
-secret_hash_with_salt(struct slice secret, const uint8_t salt[16], struct mailbox_record *record)
+secret_hash_with_salt(struct slice secret, const uint8_t salt[16], struct credentials *out)
 {
     uint8_t salted[32], client_key[32];
 
     assert(secret.len < INT_MAX);
-    memcpy(record->salt, salt, sizeof(record->salt));
-    fast_hash(secret, record->salt, record->secret_hash);
+    memcpy(out->salt, salt, sizeof(out->salt));
+    fast_hash(secret, out->salt, out->secret_hash);
     /* RFC 5802 section 3: SaltedPassword, ClientKey, StoredKey, ServerKey. */
-    if (PKCS5_PBKDF2_HMAC(secret.data, (int)secret.len, record->salt, sizeof(record->salt), SCRAM_ITERATIONS, EVP_sha256(),
+    if (PKCS5_PBKDF2_HMAC(secret.data, (int)secret.len, out->salt, sizeof(out->salt), SCRAM_ITERATIONS, EVP_sha256(),
                           sizeof(salted), salted) != 1)
         return MT_EIO;
     hmac(salted, "Client Key", client_key);
-    crypto_hash_sha256(record->stored_key, client_key, sizeof(client_key));
-    hmac(salted, "Server Key", record->server_key);
+    crypto_hash_sha256(out->stored_key, client_key, sizeof(client_key));
+    hmac(salted, "Server Key", out->server_key);
     sodium_memzero(salted, sizeof(salted));
     sodium_memzero(client_key, sizeof(client_key));
     return MT_OK;
 }
 
 bool
-secret_matches(struct slice secret, const struct mailbox_record *record)
+secret_matches(struct slice secret, const struct credentials *c)
 {
     uint8_t hash[32];
 
-    fast_hash(secret, record->salt, hash);
-    return sodium_memcmp(hash, record->secret_hash, sizeof(hash)) == 0;
+    fast_hash(secret, c->salt, hash);
+    return sodium_memcmp(hash, c->secret_hash, sizeof(hash)) == 0;
 }
 
 void

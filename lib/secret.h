@@ -14,16 +14,16 @@
 void secret_make(char out[SECRET_CHARS + 1]);
 
 /*
- * Fills in a new salt and the three hashes of the record. MT_EIO: the hash function failed. Takes some milliseconds
+ * Fills in a new salt and the three hashes. MT_EIO: the hash function failed. Takes some milliseconds
  * (SCRAM_ITERATIONS).
  */
-int secret_hash(struct slice secret, struct mailbox_record *record);
+int secret_hash(struct slice secret, struct credentials *out);
 
 /* The same with a given salt: for test vectors. */
-int secret_hash_with_salt(struct slice secret, const uint8_t salt[16], struct mailbox_record *record);
+int secret_hash_with_salt(struct slice secret, const uint8_t salt[16], struct credentials *out);
 
 /* Whether it is the mailbox's secret: in constant time, and fast. */
-bool secret_matches(struct slice secret, const struct mailbox_record *record);
+bool secret_matches(struct slice secret, const struct credentials *c);
 
 /* "mtk_", an id of at most 10 digits, "_", 43 characters of base64url. */
 #define API_KEY_CHARS_MAX 58u

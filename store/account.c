@@ -23,6 +23,7 @@ add_folder(struct tx *tx, struct tx_mailbox *m, enum folder_id id, const char *n
         .name = slice_of(name),
         .uidvalidity = m->record.uidvalidity,
         .uidnext = 1,
+        .recent_uid = 1,
         .modseq = 1,
         .subscribed = true,
     };

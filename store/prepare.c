@@ -144,7 +144,7 @@ prepare_mailbox(struct store *s, const char *name, const char *domain)
     int                   rc;
 
     secret_make(secret);
-    rc = secret_hash(slice_of(secret), &record);
+    rc = secret_hash(slice_of(secret), &record.credentials);
     sodium_memzero(secret, sizeof(secret));
     if (rc != MT_OK || (rc = tx_begin(s->db, store_now_us(s), &tx)) != MT_OK)
         return rc;

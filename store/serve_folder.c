@@ -118,7 +118,7 @@ static struct tx_folder *
 add_folder(struct tx *tx, struct folder_list *l, struct slice name)
 {
     struct tx_mailbox   *m = l->mailbox;
-    struct folder_record record = { .mailbox_id = m->record.id, .id = m->record.next_folder_id++, .name = name, .uidnext = 1, .modseq = 1,
+    struct folder_record record = { .mailbox_id = m->record.id, .id = m->record.next_folder_id++, .name = name, .uidnext = 1, .recent_uid = 1, .modseq = 1,
                                     .subscribed = true };
     struct tx_folder    *f;
 

@@ -57,7 +57,7 @@ static int
 make_secret(struct mailbox_op *o)
 {
     secret_make(o->secret);
-    return secret_hash(slice_of(o->secret), &o->template);
+    return secret_hash(slice_of(o->secret), &o->template.credentials);
 }
 
 /* Gives up an op that was not queued. */
@@ -328,10 +328,7 @@ set_secret(struct batch_op *op, struct tx *tx)
 
     if (rc != MT_OK)
         return rc;
-    memcpy(m->record.salt, o->template.salt, sizeof(m->record.salt));
-    memcpy(m->record.secret_hash, o->template.secret_hash, sizeof(m->record.secret_hash));
-    memcpy(m->record.stored_key, o->template.stored_key, sizeof(m->record.stored_key));
-    memcpy(m->record.server_key, o->template.server_key, sizeof(m->record.server_key));
+    m->record.credentials = o->template.credentials;
     m->dirty = true;
     account_changed(tx, m);
     return tx_fault(tx);

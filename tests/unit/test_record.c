@@ -28,10 +28,10 @@ write_mailbox(struct buf *b)
     struct mailbox_record m = { .id = 7, .name = slice_of("acme"), .domain = slice_of("mailtest1.test"), .enabled = true,
                                 .created_unix = 1795233000, .next_folder_id = 3, .bytes = 12345, .messages = 6, .last_arrival_us = 99 };
 
-    memset(m.salt, 1, sizeof(m.salt));
-    memset(m.secret_hash, 2, sizeof(m.secret_hash));
-    memset(m.stored_key, 3, sizeof(m.stored_key));
-    memset(m.server_key, 4, sizeof(m.server_key));
+    memset(m.credentials.salt, 1, sizeof(m.credentials.salt));
+    memset(m.credentials.secret_hash, 2, sizeof(m.credentials.secret_hash));
+    memset(m.credentials.stored_key, 3, sizeof(m.credentials.stored_key));
+    memset(m.credentials.server_key, 4, sizeof(m.credentials.server_key));
     mailbox_record_write(b, &m);
 }
 
@@ -52,10 +52,10 @@ read_mailbox(struct slice bytes)
     assert_int_equal(m.bytes, 12345);
     assert_int_equal(m.messages, 6);
     assert_int_equal(m.last_arrival_us, 99);
-    assert_int_equal(m.salt[15], 1);
-    assert_int_equal(m.secret_hash[31], 2);
-    assert_int_equal(m.stored_key[31], 3);
-    assert_int_equal(m.server_key[31], 4);
+    assert_int_equal(m.credentials.salt[15], 1);
+    assert_int_equal(m.credentials.secret_hash[31], 2);
+    assert_int_equal(m.credentials.stored_key[31], 3);
+    assert_int_equal(m.credentials.server_key[31], 4);
     return rc;
 }
 

@@ -118,13 +118,13 @@ a_mailbox_is_added_with_its_secret(void **state)
     assert_int_equal(strlen(secret), SECRET_CHARS);
     m = shown(sv, "acme", &inbox);
     assert_true(m.enabled);
-    assert_true(secret_matches(slice_of(secret), &m));
-    assert_false(secret_matches(slice_of("wrong"), &m));
+    assert_true(secret_matches(slice_of(secret), &m.credentials));
+    assert_false(secret_matches(slice_of("wrong"), &m.credentials));
     assert_int_equal(inbox.uidnext, 1);
     assert_int_not_equal(inbox.uidvalidity, 0);
     assert_rc("new secret", service_call(sv, MSG_MAILBOX_SECRET, "s", "acme"), MT_OK);
     m = shown(sv, "acme", NULL);
-    assert_false(secret_matches(slice_of(secret), &m));
+    assert_false(secret_matches(slice_of(secret), &m.credentials));
 }
 
 static void

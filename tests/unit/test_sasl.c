@@ -226,9 +226,9 @@ names_and_decoys(void **state)
     /* A decoy's salt is always the same, as one that is kept would be, and differs from name to name. */
     assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, decoy_key, slice_of("nobody"), &l), MT_OK);
     assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, decoy_key, slice_of("nobody"), &again), MT_OK);
-    assert_memory_equal(l.salt, again.salt, sizeof(l.salt));
+    assert_memory_equal(l.credentials.salt, again.credentials.salt, sizeof(l.credentials.salt));
     assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, decoy_key, slice_of("nobody2"), &again), MT_OK);
-    assert_memory_not_equal(l.salt, again.salt, sizeof(l.salt));
+    assert_memory_not_equal(l.credentials.salt, again.credentials.salt, sizeof(l.credentials.salt));
 }
 
 int

@@ -22,7 +22,7 @@ a_secret_is_long_random_and_easy_to_type(void **state)
 static void
 only_the_secret_matches(void **state)
 {
-    struct mailbox_record m = { 0 }, other = { 0 };
+    struct credentials m = { 0 }, other = { 0 };
 
     (void)state;
     assert_int_equal(secret_hash(slice_of("pencil"), &m), MT_OK);
@@ -41,7 +41,7 @@ the_hashes_are_those_of_scram(void **state)
     static const char     auth_message[] = "n=user,r=rOprNGfwEbeRWgbNEkqO,"
                                            "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
                                            "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-    struct mailbox_record m = { 0 };
+    struct credentials    m = { 0 };
     uint8_t               salt[16], proof[32], signature[32], client_key[32], stored[32], server[32], want_server[32];
 
     (void)state;

@@ -77,7 +77,7 @@ ALL_LIBS     := $(call pkg,--libs $(LIBRARIES)) $(LDLIBS)
 
 # ---- What there is ---------------------------------------------------------------------------------------------
 
-FOLDERS := lib finder meaning store smtpd imapd lookup webhook mailtestd ctl checker find
+FOLDERS := lib finder meaning store smtpd imapd lookup webhook signer mailtestd ctl checker find
 SOURCES := $(wildcard $(FOLDERS:%=%/*.c))
 MAINS   := mailtestd/main.c ctl/main.c checker/main.c find/main.c
 
@@ -85,13 +85,15 @@ UNIT    := $(wildcard tests/unit/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES := $(wildcard bench/*.c)
 COMMON  := $(wildcard bench/common/*.c)
-EVERY_C := $(SOURCES) $(UNIT) $(FUZZERS) $(BENCHES) $(COMMON)
+PRELOAD := $(wildcard tests/preload/*.c)
+EVERY_C := $(SOURCES) $(UNIT) $(FUZZERS) $(BENCHES) $(COMMON) $(PRELOAD)
 
 ARCHIVE        := $(BUILD)/libmailtest.a
 PROGRAMS       := $(addprefix $(BUILD)/,mailtestd mailtestctl mailtest-check mailtest-find)
 UNIT_PROGRAMS  := $(UNIT:%.c=$(BUILD)/%)
 FUZZ_PROGRAMS  := $(FUZZERS:%.c=$(BUILD)/%)
 BENCH_PROGRAMS := $(BENCHES:%.c=$(BUILD)/%)
+PRELOAD_LIBRARIES := $(PRELOAD:%.c=$(BUILD)/%.so)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -143,6 +145,11 @@ $(FUZZ_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(ARCHIVE)
 $(BENCH_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(COMMON:%.c=$(OBJ)/%.o) $(ARCHIVE)
 	$(call link)
 
+# What tests preload into the service's processes.
+$(PRELOAD_LIBRARIES): $(BUILD)/%.so: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+
 # GMime is only what the finder is measured against, so it is asked for here alone.
 GMIME_BENCH := $(BUILD)/bench/finder_gmime
 $(GMIME_BENCH): bench/gmime/finder_gmime.c Makefile
@@ -174,13 +181,31 @@ test:                                   ## all tests; VARIANT=asan: against the 
 	$(MAKE) $(PARALLEL) all test-programs
 	@status=0; $(MAKE) unit || status=1; $(MAKE) e2e || status=1; exit $$status
 
-test-programs: $(UNIT_PROGRAMS)
+test-programs: $(UNIT_PROGRAMS) $(PRELOAD_LIBRARIES)
 
 unit: $(UNIT_PROGRAMS)                  ## the unit tests alone
 	$(PYTHON) tools/run-unit $^
 
-e2e: all                                ## the end-to-end tests alone; PYTEST_ARGS='-k drain' picks some
+# The IMAP client from the npm registry: what package-lock.json names with its checksums. No scripts of packages are run.
+IMAPFLOW := $(BUILD)/imapflow/node_modules/.package-lock.json
+$(IMAPFLOW): tests/e2e/imapflow/package.json tests/e2e/imapflow/package-lock.json
+	@mkdir -p $(BUILD)/imapflow
+	@cp $^ $(BUILD)/imapflow
+	$(call say,NPM )npm ci --prefix $(BUILD)/imapflow --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+e2e: all $(PRELOAD_LIBRARIES) $(IMAPFLOW)                    ## the end-to-end tests alone; PYTEST_ARGS='-k drain' picks some
 	MAILTEST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest tests/e2e -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+# A target is attacked by one process, with one mailbox. Times are measured when all else is done.
+ATTACK_TARGET ?=
+ATTACK_PYTEST  = ATTACK=1 ATTACK_TARGET=$(ATTACK_TARGET) PYTHONPATH=tests/e2e MAILTEST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -p attack_table \
+                 -q --tb=short $(PYTEST_ARGS)
+
+.PHONY: attack
+attack: all                             ## the hostile tests, as a table; ATTACK_TARGET=/etc/mailtest/mailtest.yaml: against a running service
+	@status=0; $(ATTACK_PYTEST) $(if $(ATTACK_TARGET),-n 0,-n $(PYTEST_WORKERS)) $(filter-out %_timing.py,$(wildcard tests/e2e/test_attack_*.py)) || status=1; \
+	    $(if $(ATTACK_TARGET),,$(ATTACK_PYTEST) tests/e2e/test_attack_timing.py || status=1;) exit $$status
 
 asan:                                   ## build programs and unit tests with AddressSanitizer and UBSan into build/asan
 	$(MAKE) $(PARALLEL) VARIANT=asan all test-programs
@@ -194,6 +219,20 @@ fuzz:                                   ## each fuzz target for FUZZ_SECONDS (60
 
 fuzz-short:                             ## each fuzz target for ten seconds, as CI does
 	$(MAKE) fuzz FUZZ_SECONDS=10
+
+.PHONY: soak
+SOAK_MESSAGES ?= 1000000
+soak:                                   ## deliveries, readings and expiry at a steady size: memory, file and times must stay flat
+	tools/install-packages build run test
+	$(MAKE) $(PARALLEL) all $(BUILD)/bench/smtp_load
+	$(PYTHON) tests/soak/run --build $(BUILD) --messages $(SOAK_MESSAGES)
+
+.PHONY: crash
+# SEED=N repeats a run; CRASH_ARGS='--only ext4' or '--scale 10' runs a part.
+crash:                                  ## crashes, power cuts and faults under load for long, as a table (docs/reliability.md)
+	tools/install-packages build run test
+	$(MAKE) $(PARALLEL) all
+	MAILTEST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/crash/run $(if $(SEED),--seed $(SEED)) $(CRASH_ARGS)
 
 # ---- Measuring -------------------------------------------------------------------------------------------------
 

@@ -34,12 +34,12 @@ def cpu_seconds(pids) -> float:
     return ticks / TICKS
 
 
-def memory_kib(pids) -> int:
-    """What the processes take of the memory: each page's share of it (Pss)."""
+def memory_kib(pids, what: str = "Pss") -> int:
+    """What the processes take of the memory: each page's share of it (Pss), or that of the pages that belong to no file (Pss_Anon)."""
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{what}:"):
                 total += int(line.split()[1])
     return total
 

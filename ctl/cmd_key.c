@@ -1,6 +1,7 @@
 /* The commands for the master keys that tokens are made with, and for the keys of the HTTP API. */
 
 #include "ctl/command.h"
+#include "lib/display.h"
 #include "lib/error.h"
 #include "lib/record.h"
 
@@ -165,6 +166,20 @@ name_by_date(char *to, size_t size)
         snprintf(to, size, "key");
 }
 
+/* Shown in lists, on terminals: what lib/display.h would show in another way is refused. */
+static bool
+is_shown_as_it_is(const char *name)
+{
+    struct buf shown;
+    bool       same;
+
+    buf_init(&shown, 8 * API_KEY_NAME_MAX);
+    display_text(&shown, slice_of(name), API_KEY_NAME_MAX);
+    same = shown.fault == MT_OK && slice_equal(buf_slice(&shown), slice_of(name));
+    buf_fini(&shown);
+    return same;
+}
+
 static int
 run_api_key_add(struct ctl *ctl)
 {
@@ -179,6 +194,8 @@ run_api_key_add(struct ctl *ctl)
         return ctl_fail(EX_USAGE, "the name of a key is empty: give one, or leave it out to have the day as its name");
     if (ctl->options.operand_count > 0 && !slice_copy(name, sizeof(name), slice_of(ctl->options.operands[0])))
         return ctl_fail(EX_USAGE, "the name of a key has at most %d characters", API_KEY_NAME_MAX);
+    if (!is_shown_as_it_is(name))
+        return ctl_fail(EX_USAGE, "the name of a key has a control character, or another that cannot be shown");
     if (scope != NULL && mailbox_name_parse(slice_of(scope), mailbox) != MT_OK)
         return ctl_fail(EX_USAGE, "--mailbox \"%.100s\" is no name of a mailbox", scope);
     fields = client_fields(ctl->client);

@@ -1,5 +1,6 @@
 /* The commands for mailboxes. */
 
+#include "ctl/chosen.h"
 #include "ctl/command.h"
 #include "ctl/facts.h"
 #include "lib/error.h"
@@ -96,6 +97,40 @@ show_secret(const struct ctl *ctl, const json_t *d)
 }
 
 static int
+read_user(void *arg, struct reader *r)
+{
+    struct handed_out *c = arg;
+
+    read_string(r, c->user, sizeof(c->user));
+    return MT_OK;
+}
+
+static void
+show_chosen(const struct ctl *ctl, const json_t *d)
+{
+    fprintf(ctl->out, "Mailbox %s has the secret that you chose; the one before is no longer valid.\n", text_of(d, "mailbox"));
+}
+
+static int
+set_chosen(struct ctl *ctl, const char *name)
+{
+    struct handed_out  h = { .address = "" };
+    struct credentials c;
+    struct buf        *fields;
+    int                rc, code = chosen_read(ctl, &c);
+
+    if (code != EX_OK)
+        return code;
+    fields = client_fields(ctl->client);
+    write_string(fields, name);
+    chosen_write(fields, &c);
+    sodium_memzero(&c, sizeof(c));
+    rc = client_call(ctl->client, MSG_MAILBOX_CHOSEN, -1, NULL, read_user, &h);
+    code = ctl_end(ctl, rc, "mailbox %s", name);
+    return code == EX_OK ? ctl_print(ctl, json_pack("{ss ss}", "mailbox", name, "user", h.user), show_chosen) : code;
+}
+
+static int
 run_secret(struct ctl *ctl)
 {
     struct handed_out c = { .address = "" };
@@ -104,6 +139,8 @@ run_secret(struct ctl *ctl)
 
     if (code != EX_OK)
         return code;
+    if (chosen_is_wanted(ctl))
+        return set_chosen(ctl, name);
     write_string(client_fields(ctl->client), name);
     rc = client_call(ctl->client, MSG_MAILBOX_SECRET, -1, NULL, read_secret, &c);
     code = ctl_end(ctl, rc, "mailbox %s", name);
@@ -426,6 +463,11 @@ static const struct option_spec add_options[] = {
     { 0, NULL, NULL, NULL },
 };
 
+static const struct option_spec secret_options[] = {
+    CHOSEN_OPTIONS,
+    { 0, NULL, NULL, NULL },
+};
+
 static const struct option_spec delete_options[] = {
     { 'y', "yes", NULL, "do not ask; needed where there is no terminal" },
     { 0, NULL, NULL, NULL },
@@ -443,7 +485,9 @@ const struct command mailbox_commands[] = {
     { "disable", "NAME", 1, 1, NEED_STORE, "refuse mail to it; what is in it stays", NULL, NULL, run_disable, NULL },
     { "enable", "NAME", 1, 1, NEED_STORE, "receive again", NULL, NULL, run_enable, NULL },
     { "delete", "NAME", 1, 1, NEED_STORE, "remove it with all its messages and tokens", NULL, delete_options, run_delete, NULL },
-    { "secret", "NAME", 1, 1, NEED_STORE, "give it a new secret, shown once; the old one ends", NULL, NULL, run_secret, NULL },
+    { "secret", "NAME", 1, 1, NEED_STORE, "give it a new secret, shown once; the old one ends",
+      "With --stdin or --file the secret is one that you choose. It is kept by a slow hash alone, so logging in takes some 55 ms of a\n"
+      "processor, and SCRAM does not work with it. JSON: mailbox, user, and secret when it was made here.", secret_options, run_secret, NULL },
     { "key", "NAME", 1, 1, NEED_STORE, "its token key in hexadecimal, for a checker that mints by itself",
       "Who has the key can make genuine tokens for this mailbox alone. Rotating the master key changes it.", NULL, run_key, NULL },
     { NULL, NULL, 0, 0, NEED_NOTHING, NULL, NULL, NULL, NULL, NULL },

@@ -13,6 +13,7 @@ const struct option_spec global_options[] = {
 
 const struct command top_commands[] = {
     { "mailbox", "", 0, 0, NEED_NOTHING, "customers' mailboxes and their secrets", NULL, NULL, NULL, mailbox_commands },
+    { "agent", "", 0, 0, NEED_NOTHING, "who may read mailboxes of others", NULL, NULL, NULL, agent_commands },
     { "token", "", 0, 0, NEED_NOTHING, "mint tokens, and see what became of them", NULL, NULL, NULL, token_commands },
     { "message", "", 0, 0, NEED_NOTHING, "what has arrived", NULL, NULL, NULL, message_commands },
     { "webhook", "", 0, 0, NEED_NOTHING, "where events are posted to, and what could not be posted", NULL, NULL, NULL, webhook_commands },
@@ -25,6 +26,9 @@ const struct command top_commands[] = {
     { "restore", "DIR", 1, 1, NEED_CONFIG, "put a backup in the place of the present state; the service must be stopped",
       "The backup is verified first. What was there is kept beside it, in a folder before-restore-….", restore_options,
       run_restore, NULL },
+    { "salvage", "FROM TO", 2, 2, NEED_CONFIG, "make a backup of what is whole in a damaged database; the service must be stopped",
+      "FROM is a state_dir, or a backup. TO is made, or must be empty; \"mailtestctl restore TO\" puts it in place. What is lost is told\n"
+      "line by line: records that are damaged, messages whose body is not whole.", NULL, run_salvage, NULL },
     { "verify", "[DIR]", 0, 1, NEED_CONFIG, "walk through everything stored and tell what does not fit",
       "Without DIR: the service's own state, also while it is running. With DIR: a backup.\n"
       "Exit code 65 when something does not fit.", NULL, run_verify, NULL },

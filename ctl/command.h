@@ -26,7 +26,7 @@ struct command {
 };
 
 /* The groups' tables. */
-extern const struct command mailbox_commands[], token_commands[], key_commands[], api_key_commands[], message_commands[],
+extern const struct command mailbox_commands[], agent_commands[], token_commands[], key_commands[], api_key_commands[], message_commands[],
     webhook_commands[];
 
 /* Commands without a group. */
@@ -34,6 +34,7 @@ int run_status(struct ctl *ctl);
 int run_backup(struct ctl *ctl);
 int run_restore(struct ctl *ctl);
 int run_verify(struct ctl *ctl);
+int run_salvage(struct ctl *ctl);
 extern const struct option_spec restore_options[];
 
 /* The first table. */

@@ -1,9 +1,11 @@
 #include "imapd/connection.h"
 
+#include "imapd/compression.h"
 #include "imapd/imapd.h"
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/tls_server.h"
 
 #include <sodium.h>
 #include <stdarg.h>
@@ -43,6 +45,16 @@ connection_begin_tls(struct connection *c)
     c->starts_tls = true;
 }
 
+bool
+connection_compress(struct connection *c)
+{
+    if (c->imapd->compressing >= IMAPD_COMPRESSING_MAX || (c->compression = compression_new()) == NULL)
+        return false;
+    c->imapd->compressing++;
+    c->begins_compression = true;
+    return true;
+}
+
 void
 connection_produce(struct connection *c)
 {
@@ -68,13 +80,6 @@ connection_limit(struct connection *c, enum deadline_kind kind)
     deadline_start(&c->imapd->deadlines, &c->deadline, kind);
 }
 
-void
-connection_pause(struct connection *c)
-{
-    c->waiting = true;
-    connection_limit(c, DEADLINE_PAUSE);
-}
-
 bool
 connection_is_secure(const struct connection *c)
 {
@@ -86,7 +91,8 @@ connection_is_secure(const struct connection *c)
 static bool
 may_step(const struct connection *c)
 {
-    return !c->waiting && !c->producing && !c->ending && !c->broken && !c->starts_tls && c->out.len < CONNECTION_OUT_ENOUGH;
+    return !c->waiting && !c->revoked && !c->producing && !c->ending && !c->broken && !c->starts_tls && !c->begins_compression &&
+           c->out.len < CONNECTION_OUT_ENOUGH;
 }
 
 static bool
@@ -107,6 +113,17 @@ choose_reading(struct connection *c)
     c->reading = wanted;
 }
 
+/* What was said so far goes as it is; what the client sent behind its command is compressed (RFC 4978 section 3). */
+static void
+begin_compression(struct connection *c, struct slice *in)
+{
+    c->begins_compression = false;
+    if (buf_append_slice(compression_to_send(c->compression), buf_slice(&c->out)) != MT_OK || compression_receive(c->compression, *in) != MT_OK)
+        c->broken = true;
+    buf_clear(&c->out);
+    in->len = 0;
+}
+
 static void
 take_steps(struct connection *c)
 {
@@ -114,6 +131,8 @@ take_steps(struct connection *c)
 
     while (may_step(c) && c->protocol->step(c, &in))
         ;
+    if (c->begins_compression)
+        begin_compression(c, &in);
     /* What was sent behind STLS came in plain and is thrown away (RFC 2595 section 2.2). */
     if (in.len == 0 || c->starts_tls || c->ending || c->broken)
         buf_wipe(&c->in);
@@ -121,18 +140,46 @@ take_steps(struct connection *c)
         buf_consume(&c->in, c->in.len - in.len);
 }
 
+/* A turn takes no more octets of one who compresses than of others, however few these were on the way. */
+static size_t
+room_to_read(const struct connection *c)
+{
+    size_t room = CONNECTION_IN_BYTES_MAX - c->in.len;
+
+    return room < IMAPD_READ_BYTES ? room : IMAPD_READ_BYTES;
+}
+
+static void
+inflate_some(struct connection *c)
+{
+    int rc = c->compression == NULL || !may_read(c) ? MT_OK : compression_inflate(c->compression, &c->in, room_to_read(c));
+
+    if (rc == MT_OK)
+        return;
+    log_info("s=%x event=compression-failed client=%s reason=\"%s\"", c->number, c->client,
+             rc == MT_EPROTO ? "the client's octets are not deflate" : mt_strerror(rc));
+    c->broken = true;
+}
+
 static void
 read_some(struct connection *c)
 {
-    size_t room = CONNECTION_IN_BYTES_MAX - c->in.len;
     size_t got = 0;
-    int    rc = stream_read(&c->stream, c->imapd->scratch, room < IMAPD_READ_BYTES ? room : IMAPD_READ_BYTES, &got);
+    int    rc;
 
-    if (rc == MT_OK && buf_append_slice(&c->in, slice_make(c->imapd->scratch, got)) != MT_OK)
-        c->broken = true;
+    if (c->compression != NULL && !compression_is_drained(c->compression)) {
+        inflate_some(c);
+        return;
+    }
+    rc = stream_read(&c->stream, c->imapd->scratch, room_to_read(c), &got);
+    if (rc == MT_OK && c->compression != NULL)
+        rc = compression_receive(c->compression, slice_make(c->imapd->scratch, got));
+    else if (rc == MT_OK)
+        rc = buf_append_slice(&c->in, slice_make(c->imapd->scratch, got));
     sodium_memzero(c->imapd->scratch, got);     /* it may have been a password */
     if (rc != MT_OK && rc != MT_EAGAIN)
         c->broken = true;
+    inflate_some(c);
 }
 
 /* Throws away what still comes; the client's end ends the connection. */
@@ -168,7 +215,8 @@ handshake(struct connection *c)
     if (rc == MT_EAGAIN)
         return;
     if (rc != MT_OK) {
-        log_info("s=%x event=tls-failed client=%s reason=\"%s\"", c->number, c->client, stream_tls_error());
+        if (limits_may_log(c->imapd->clients, &c->limit))
+            log_info("s=%x event=tls-failed client=%s reason=\"%s\"", c->number, c->client, stream_tls_error());
         c->broken = true;
         return;
     }
@@ -210,6 +258,26 @@ make_more(struct connection *c, uint64_t *began_us)
         event_add(&c->ev_write, NULL);
 }
 
+/* What goes out: what was said, or what came of it where both sides compress. */
+static struct buf *
+choose_sent(struct connection *c)
+{
+    struct buf *sent;
+
+    if (c->compression == NULL)
+        return &c->out;
+    sent = compression_to_send(c->compression);
+    if (sent->len == 0 && compression_deflate(c->compression, &c->out) != MT_OK)
+        c->broken = true;
+    return sent;
+}
+
+static bool
+all_is_sent(const struct connection *c)
+{
+    return c->out.len == 0 && (c->compression == NULL || compression_to_send(c->compression)->len == 0);
+}
+
 /* Sends as much as the client takes, and makes more of a long answer as room comes. */
 static void
 send_said(struct connection *c)
@@ -217,15 +285,17 @@ send_said(struct connection *c)
     uint64_t began_us = 0;
 
     while (!c->broken) {
-        size_t sent = 0;
-        int    rc;
+        struct buf *out;
+        size_t      sent = 0;
+        int         rc;
 
         make_more(c, &began_us);
         if (c->out.fault != MT_OK)
             c->broken = true;
-        if (c->out.len == 0 || c->broken)
+        out = choose_sent(c);
+        if (out->len == 0 || c->broken)
             return;
-        rc = stream_write(&c->stream, buf_slice(&c->out), false, &sent);
+        rc = stream_write(&c->stream, buf_slice(out), false, &sent);
         if (sent > 0 && c->deadline.kind == DEADLINE_STALLED)
             connection_limit(c, DEADLINE_STALLED);
         if (rc == MT_EAGAIN) {
@@ -236,14 +306,14 @@ send_said(struct connection *c)
         }
         if (rc != MT_OK)
             c->broken = true;
-        buf_consume(&c->out, sent);
+        buf_consume(out, sent);
     }
 }
 
 static void
 end_stall(struct connection *c)
 {
-    if (c->deadline.kind == DEADLINE_STALLED && c->out.len == 0 && !c->producing)
+    if (c->deadline.kind == DEADLINE_STALLED && all_is_sent(c) && !c->producing)
         connection_limit(c, DEADLINE_IDLE);
 }
 
@@ -252,7 +322,7 @@ is_over(struct connection *c)
 {
     if (c->broken)
         return true;
-    if (!c->ending || c->out.len > 0)
+    if (!c->ending || !all_is_sent(c))
         return false;
     if (!c->lingering) {
         stream_end_output(&c->stream);
@@ -265,7 +335,7 @@ static void
 begin_handshake(struct connection *c)
 {
     buf_wipe(&c->in);
-    if (stream_begin_tls(&c->stream, c->imapd->tls) != MT_OK)
+    if (stream_begin_tls(&c->stream, tls_server_context(c->imapd->tls), c->protocol->name) != MT_OK)
         c->broken = true;
     connection_limit(c, DEADLINE_TLS);
 }
@@ -273,12 +343,23 @@ begin_handshake(struct connection *c)
 static void
 stop_when_idle(struct connection *c)
 {
-    if (!c->stopping || c->ending || c->producing || c->waiting)
+    if (!c->stopping || c->ending || c->waiting || (c->producing && !c->revoked))
         return;
-    if (c->starts_tls || !c->greeted)
+    if (c->starts_tls || !c->greeted || c->producing)
         c->broken = true;
     else
         c->protocol->stop(c);
+}
+
+/* Who is idle keeps nothing. */
+static void
+free_answer(struct connection *c)
+{
+    if (!all_is_sent(c) || c->producing)
+        return;
+    buf_fini(&c->out);
+    if (c->compression != NULL)
+        compression_rest(c->compression);
 }
 
 static void
@@ -307,9 +388,11 @@ connection_settle(struct connection *c)
         connection_free(c);
         return;
     }
-    if (c->out.len == 0 && !c->producing)
-        buf_fini(&c->out);      /* who is idle keeps nothing */
+    free_answer(c);
     choose_reading(c);
+    /* Not event_active, as in make_more. */
+    if (c->reading && c->compression != NULL && !compression_is_drained(c->compression))
+        event_add(&c->ev_write, NULL);
     /* TLS may hold octets that the socket no longer announces. */
     if (c->reading && stream_has_more(&c->stream))
         event_active(&c->ev_read, EV_READ, 0);
@@ -341,6 +424,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
     event_del(&c->ev_write);
     if (c->starts_tls && c->stream.ssl != NULL)
         handshake(c);
+    inflate_some(c);
     connection_settle(c);
 }
 
@@ -353,34 +437,37 @@ is_on_this_machine(const char *client)
 }
 
 void
-connection_open(struct imapd *imapd, int fd, const char *client, const struct protocol *protocol, bool tls)
+connection_open(struct imapd *imapd, struct accepted *accepted)
 {
     struct connection *c = calloc(1, sizeof(*c));
 
     if (c == NULL) {
-        evutil_closesocket(fd);
+        limits_leave(imapd->clients, &accepted->limit);
+        evutil_closesocket(accepted->fd);
         return;
     }
     c->imapd = imapd;
-    c->protocol = protocol;
+    c->protocol = accepted->protocol;
+    c->limit = accepted->limit;
     c->number = ++imapd->last_number;
-    c->starts_tls = tls;
-    c->plain_login = is_on_this_machine(client);
-    slice_copy(c->client, sizeof(c->client), slice_of(client));
-    stream_init(&c->stream, fd);
+    c->starts_tls = accepted->tls;
+    c->plain_login = !accepted->proxied && is_on_this_machine(accepted->client);
+    slice_copy(c->client, sizeof(c->client), slice_of(accepted->client));
+    stream_init(&c->stream, accepted->fd);
     buf_init(&c->in, CONNECTION_IN_BYTES_MAX);
     buf_init(&c->out, CONNECTION_OUT_BYTES_MAX);
     deadline_init(&c->deadline, c);
-    event_assign(&c->ev_read, imapd->role->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-    event_assign(&c->ev_write, imapd->role->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    event_assign(&c->ev_read, imapd->role->base, accepted->fd, EV_READ | EV_PERSIST, on_readable, c);
+    event_assign(&c->ev_write, imapd->role->base, accepted->fd, EV_WRITE | EV_PERSIST, on_writable, c);
     event_priority_set(&c->ev_read, 0);
     event_priority_set(&c->ev_write, 0);
     TAILQ_INSERT_TAIL(&imapd->connections, c, link);
     imapd->connection_count++;
-    log_debug("s=%x event=session-begin client=%s protocol=%s", c->number, c->client, protocol->name);
-    if (protocol->open(c) != MT_OK)
+    accept_changed(imapd);
+    log_debug("s=%x event=session-begin client=%s protocol=%s", c->number, c->client, c->protocol->name);
+    if (c->protocol->open(c) != MT_OK)
         c->broken = true;
-    else if (!tls)
+    else if (!c->starts_tls)
         greet(c);
     connection_settle(c);
 }
@@ -390,7 +477,7 @@ connection_free(struct connection *c)
 {
     struct imapd *imapd = c->imapd;
 
-    log_debug("s=%x event=session-end client=%s", c->number, c->client);
+    session_end(c);
     store_asks_forget(imapd, c);
     if (c->own != NULL)
         c->protocol->free(c);
@@ -398,10 +485,14 @@ connection_free(struct connection *c)
     event_del(&c->ev_read);
     event_del(&c->ev_write);
     stream_close(&c->stream);
+    if (c->compression != NULL)
+        imapd->compressing--;
+    compression_free(c->compression);
     buf_wipe(&c->in);           /* passwords came in here */
     buf_fini(&c->out);
     TAILQ_REMOVE(&imapd->connections, c, link);
     imapd->connection_count--;
+    limits_leave(imapd->clients, &c->limit);
     free(c);
     imapd_connection_gone(imapd);
 }
@@ -413,10 +504,29 @@ connection_turn(struct connection *c)
 }
 
 void
+connection_shed(struct connection *c, const char *line)
+{
+    if (c->greeted && !c->ending && !c->starts_tls && all_is_sent(c)) {
+        connection_say(c, line);
+        send_said(c);
+    }
+    c->broken = true;
+    connection_settle(c);
+}
+
+void
 connection_stop(struct connection *c)
 {
     c->stopping = true;
     connection_settle(c);
+}
+
+void
+connection_revoke(struct connection *c)
+{
+    log_info("s=%x event=session-revoked protocol=%s client=%s %s", c->number, c->protocol->name, c->client, SESSION_NAMES(&c->session));
+    c->revoked = true;
+    connection_stop(c);
 }
 
 void
@@ -432,10 +542,6 @@ connection_expired(void *owner, enum deadline_kind kind)
     case DEADLINE_STALLED:
         log_info("s=%x event=timeout client=%s limit=\"reading its answer\"", c->number, c->client);
         c->broken = true;
-        break;
-    case DEADLINE_PAUSE:
-        c->waiting = false;
-        c->protocol->expired(c, kind);
         break;
     default:
         c->protocol->expired(c, kind);

@@ -11,23 +11,29 @@
  * for a slow client.
  */
 
+#include "imapd/session.h"
+
 #include "lib/buf.h"
 #include "lib/deadline.h"
+#include "lib/limits.h"
+#include "lib/metrics.h"
 #include "lib/stream.h"
 
 #include <event2/event_struct.h>
 
 #define CONNECTION_IN_BYTES_MAX  (64u * 1024)   /* of what was read and could not be used yet */
 #define CONNECTION_OUT_BYTES_MAX (4096u * 1024) /* of what was said and has not left: a SEARCH that finds 300,000 messages, all in one */
-#define CONNECTION_OUT_ENOUGH    (32u * 1024)   /* nothing more is said before the client has read this much */
+#define CONNECTION_OUT_ENOUGH    (64u * 1024)   /* nothing more is said before the client has read this much */
 #define CONNECTION_CLOSING_MS    2000u
 #define CONNECTION_TURN_US       2000u          /* a long answer is made for so long, then the others have their turns */
 
+struct compression;
 struct imapd;
 struct connection;
 
 struct protocol {
-    const char *name;                                       /* for the log: "pop3" */
+    const char *name;                                       /* for the log, and in TLS: "pop3" */
+    enum metric logins, login_failures;                     /* what counts them */
     int  (*open)(struct connection *c);                     /* makes c->own; 0 or MT_ENOMEM */
     void (*greet)(struct connection *c);                    /* the connection is there, with TLS where it begins with that */
     /* Takes one step with what was read, and removes what it used from *in. False: it needs more octets, or waits. */
@@ -35,8 +41,8 @@ struct protocol {
     /* Says more of a long answer. False: that was all; then steps go on. */
     bool (*produce)(struct connection *c);
     void (*secured)(struct connection *c);                  /* the handshake behind a STARTTLS or STLS is done */
-    void (*expired)(struct connection *c, enum deadline_kind kind);     /* last words, or after DEADLINE_PAUSE the next step */
-    void (*stop)(struct connection *c);                     /* the process ends: last words */
+    void (*expired)(struct connection *c, enum deadline_kind kind);     /* last words */
+    void (*stop)(struct connection *c);                     /* the process ends, or the login was revoked (c->revoked): last words */
     void (*free)(struct connection *c);                     /* frees c->own, wipes what is secret */
 };
 
@@ -50,15 +56,20 @@ struct connection {
     struct event           ev_write;
     struct buf             in;
     struct buf             out;
+    struct compression    *compression; /* between stream and in, out; NULL: none */
     struct deadline        deadline;
+    struct limit_client    limit;
     uint32_t               number;      /* the log's s= */
+    struct session         session;
     bool                   starts_tls;  /* the handshake is to begin, or under way */
+    bool                   begins_compression;  /* behind the step under way */
     bool                   greeted;
     bool                   producing;   /* produce is to be called until it says that that was all */
     bool                   rests;       /* it has had its turn; goes on in the next one */
-    bool                   waiting;     /* for store, or for the end of a pause: no steps */
+    bool                   waiting;     /* for store, or for a login (login_try.h): no steps */
     bool                   ending;      /* what was said is the last */
     bool                   stopping;    /* the process ends: so does this, as soon as its answer is out */
+    bool                   revoked;     /* its login no longer holds: it ends, in the middle of an answer, too */
     bool                   broken;      /* nothing can be sent any more */
     bool                   lingering;   /* all is said; what the client still sends is thrown away until it ends */
     bool                   reading;     /* ev_read is active */
@@ -68,15 +79,25 @@ struct connection {
 
 TAILQ_HEAD(connection_list, connection);
 
-/* A client was accepted: takes over the socket. tls: it begins with a handshake. Where that fails, the socket is closed. */
-void connection_open(struct imapd *imapd, int fd, const char *client, const struct protocol *protocol, bool tls);
+/* One client that was accepted. */
+struct accepted {
+    int                    fd;
+    const char            *client;      /* address in text; "unix" */
+    struct limit_client    limit;
+    const struct protocol *protocol;
+    bool                   tls;         /* it begins with a handshake */
+    bool                   proxied;     /* its address is what a load balancer says: it is not on this machine */
+};
+
+/* Takes over the socket and what the client counts as. Where that fails, the socket is closed. */
+void connection_open(struct imapd *imapd, struct accepted *accepted);
 
 /* For protocols: */
 void connection_say(struct connection *c, const char *line);                /* and CRLF */
 void connection_sayf(struct connection *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void connection_begin_tls(struct connection *c);        /* behind what was said; what the client sent meanwhile is thrown away */
+bool connection_compress(struct connection *c);         /* both sides compress behind the step under way; false: too many do, or out of memory */
 void connection_produce(struct connection *c);          /* a long answer begins */
-void connection_pause(struct connection *c);            /* no steps until expired() with DEADLINE_PAUSE */
 void connection_end(struct connection *c);              /* what was said is the last */
 void connection_break(struct connection *c);            /* at once, so that the client sees that something is missing */
 void connection_limit(struct connection *c, enum deadline_kind kind);       /* starts that time limit anew, instead of the last */
@@ -85,8 +106,17 @@ bool connection_is_secure(const struct connection *c);  /* TLS is spoken */
 /* Something happened from outside, such as store's answer: ends a turn of its own, which may free the connection. */
 void connection_turn(struct connection *c);
 
+/* It has not logged in, and its place is needed: a last line, if that fits, and the end at once. Frees it. */
+void connection_shed(struct connection *c, const char *line);
+
 /* The process stops: the protocol's last words, behind the answer that is under way. */
 void connection_stop(struct connection *c);
+
+/*
+ * The login no longer holds: takes no further command, and ends with the protocol's last words; a long answer is cut. Only what store does at
+ * the moment is waited for. May free it.
+ */
+void connection_revoke(struct connection *c);
 
 /* Callback of the deadlines; owner: the connection. */
 void connection_expired(void *owner, enum deadline_kind kind);

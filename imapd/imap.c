@@ -6,6 +6,7 @@
 #include "imapd/imapd.h"
 
 #include "lib/error.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ERRORS_MAX = 20, QUOTED_BYTES_MAX = 1000, VERB_BYTES = 24 };
+enum { QUOTED_BYTES_MAX = 1000, VERB_BYTES = 24 };
 
 /* ---- Answers --------------------------------------------------------------------------------------------------------- */
 
@@ -45,7 +46,8 @@ imap_answer(struct connection *c, const char *status, const char *format, ...)
     buf_append_string(&c->out, "\r\n");
     if (strcmp(status, "BAD") != 0)
         s->errors = 0;
-    else if (++s->errors >= ERRORS_MAX) {
+    else if (++s->errors >= c->imapd->config->access.errors_max) {
+        limits_reached(c->imapd->clients, &c->limit, c->client, LIMIT_ERRORS);
         imap_say(c, "BYE too many commands that cannot be understood");
         connection_end(c);
     }
@@ -106,88 +108,7 @@ imap_put_nstring(struct buf *b, struct slice s)
         imap_put_string(b, s);
 }
 
-void
-imap_put_flags(struct buf *b, const struct entry *e)
-{
-    static const struct {
-        uint32_t    flag;
-        const char *name;
-    } flags[] = {
-        { ENTRY_SEEN, "\\Seen" }, { ENTRY_ANSWERED, "\\Answered" }, { ENTRY_FLAGGED, "\\Flagged" },
-        { ENTRY_DELETED, "\\Deleted" }, { ENTRY_DRAFT, "\\Draft" },
-    };
-    const char *before = "";
-
-    buf_append_byte(b, '(');
-    for (size_t i = 0; i < COUNT(flags); i++) {
-        if ((e->flags & flags[i].flag) == 0)
-            continue;
-        buf_printf(b, "%s%s", before, flags[i].name);
-        before = " ";
-    }
-    if (e->keywords.len > 0) {
-        buf_append_string(b, before);
-        buf_append_slice(b, e->keywords);
-    }
-    buf_append_byte(b, ')');
-}
-
-/* ---- What changed in the folder ------------------------------------------------------------------------------------------ */
-
-static void
-tell_expunged(void *arg, uint32_t number, uint32_t uid)
-{
-    (void)uid;
-    imap_say(arg, "%u EXPUNGE", number);
-}
-
-static void
-tell_changed(void *arg, uint32_t number, uint32_t uid, const struct entry *e)
-{
-    struct connection *c = arg;
-    const struct imap *s = c->own;
-
-    buf_printf(&c->out, "* %u FETCH (UID %u FLAGS ", number, uid);
-    imap_put_flags(&c->out, e);
-    if ((s->enabled & IMAP_CONDSTORE) != 0)
-        buf_printf(&c->out, " MODSEQ (%llu)", (unsigned long long)e->modseq);
-    buf_append_string(&c->out, ")\r\n");
-}
-
-static void
-tell_exists(void *arg, uint32_t count)
-{
-    imap_say(arg, "%u EXISTS", count);
-}
-
-void
-imap_tell(struct connection *c, bool expunges)
-{
-    static const struct imap_view_events events = { tell_expunged, tell_changed, tell_exists };
-    struct imap *s = c->own;
-    int          rc;
-
-    if (s->state != IMAP_SELECTED)
-        return;
-    rc = imap_view_tell(&s->view, c->imapd->db, expunges, &events, c);
-    if (rc == MT_OK)
-        return;
-    log_warning("s=%x event=folder-lost client=%s reason=\"%s\"", c->number, c->client, mt_strerror(rc));
-    imap_say(c, rc == MT_ENOTFOUND ? "BYE the mailbox was deleted" : "BYE [UNAVAILABLE] the mailbox cannot be read any more");
-    connection_end(c);
-}
-
-/* An idling client hears of what happened in this turn of the loop in one go. */
-void
-imap_changed(struct connection *c)
-{
-    struct imap *s = c->own;
-
-    if (s->wait != IMAP_WAIT_DONE)
-        return;
-    imap_tell(c, true);
-    connection_turn(c);
-}
+/* ---- Sets --------------------------------------------------------------------------------------------------------------------- */
 
 bool
 imap_read_set(struct connection *c, struct imap_reader *r, bool uids, struct imap_set *indexes)
@@ -265,14 +186,33 @@ produce(struct connection *c)
 static const struct imap_verb *
 find_verb(struct slice name)
 {
-    static const struct imap_verb *const groups[] = { imap_login_verbs, imap_folder_verbs, imap_folder_change_verbs, imap_fetch_verbs,
-                                                     imap_search_verbs, imap_change_verbs, imap_copy_verbs };
+    static const struct imap_verb *const groups[] = { imap_login_verbs, imap_select_verbs, imap_folder_list_verbs, imap_folder_change_verbs, imap_fetch_verbs,
+                                                     imap_search_verbs, imap_sort_verbs, imap_thread_verbs, imap_change_verbs, imap_copy_verbs, imap_compress_verbs };
 
     for (size_t i = 0; i < COUNT(groups); i++)
         for (const struct imap_verb *v = groups[i]; v->name != NULL; v++)
             if (slice_equal_nocase(name, slice_of(v->name)))
                 return v;
     return NULL;
+}
+
+/* What an agent may not do. In a folder that was opened to be read STORE changes nothing, and CLOSE expunges nothing. */
+static bool
+changes_mailbox(const struct imap_verb *verb)
+{
+    static const char *const names[] = { "COPY", "UID COPY", "MOVE", "UID MOVE", "EXPUNGE", "UID EXPUNGE", "CREATE", "DELETE",
+                                         "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "SETQUOTA" };
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(verb->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+void
+imap_refuse_change(struct connection *c)
+{
+    imap_answer(c, "NO", "[NOPERM] you may read this mailbox, and change nothing in it");
 }
 
 static void
@@ -305,6 +245,15 @@ read_name(struct imap_reader *r, char name[VERB_BYTES])
     return slice_of(name);
 }
 
+/* What follows may be of a hostile page's choice. */
+static void
+end_foreign(struct connection *c)
+{
+    log_info("s=%x event=foreign-protocol client=%s", c->number, c->client);
+    imap_say(c, "BYE this is a mail server, and that is HTTP");
+    connection_end(c);
+}
+
 static void
 handle(struct connection *c, struct slice command)
 {
@@ -314,10 +263,15 @@ handle(struct connection *c, struct slice command)
     char                    name[VERB_BYTES];
     struct slice            tag;
 
+    if (s->state == IMAP_CONNECTED && foreign_line(command)) {
+        end_foreign(c);
+        return;
+    }
     if (!imap_reader_init(&r, command)) {
         connection_break(c);
         return;
     }
+    r.utf8 = imap_speaks_utf8(s);
     tag = imap_tag(&r);
     s->tag[0] = '\0';
     if (!imap_ok(&r) || !slice_copy(s->tag, sizeof(s->tag), tag)) {
@@ -331,6 +285,8 @@ handle(struct connection *c, struct slice command)
         imap_answer(c, "BAD", "unknown command; CAPABILITY tells what there is");
     } else if ((verb->in & s->state) == 0) {
         refuse_state(c, verb);
+    } else if (s->login.reads_only && changes_mailbox(verb)) {
+        imap_refuse_change(c);
     } else {
         s->keeps_numbers = verb->keeps_numbers;
         verb->handle(c, &r);
@@ -446,6 +402,7 @@ open_session(struct connection *c)
     s->state = IMAP_CONNECTED;
     s->view.connection = c;
     buf_init(&s->pending, IMAP_COMMAND_BYTES);
+    s->view.kept = &c->imapd->uids;
     c->own = s;
     metric_add(METRIC_IMAP_SESSIONS_TOTAL, 1);
     return MT_OK;
@@ -468,10 +425,6 @@ ignore(struct connection *c)
 static void
 expired(struct connection *c, enum deadline_kind kind)
 {
-    if (kind == DEADLINE_PAUSE) {
-        imap_login_go_on(c);
-        return;
-    }
     log_info("s=%x event=timeout client=%s limit=\"%s\"", c->number, c->client, kind == DEADLINE_LOGIN ? "login" : "a command");
     imap_say(c, "BYE nothing was heard for too long");
     connection_end(c);
@@ -480,7 +433,7 @@ expired(struct connection *c, enum deadline_kind kind)
 static void
 stop(struct connection *c)
 {
-    imap_say(c, "BYE [UNAVAILABLE] the service is stopping");
+    imap_say(c, c->revoked ? "BYE [CONTACTADMIN] this login holds no longer" : "BYE [UNAVAILABLE] the service is stopping");
     connection_end(c);
 }
 
@@ -491,20 +444,24 @@ free_session(struct connection *c)
 
     if (s->task != NULL)
         s->task->free(s->task);
+    imap_select_free(s->select);
     imap_mark_free(s->mark);
     imap_copy_free(s->copy);
     imap_append_free(c->imapd, s->append);
     imap_view_close(&s->view);
     imap_set_fini(&s->found);
     imap_set_fini(&s->expunging);
-    sasl_end(&s->sasl);
-    buf_wipe(&s->pending);
+    free(s->written);
+    login_try_free(s->trying);
+    buf_fini(&s->pending);
     sodium_memzero(s, sizeof(*s));
     free(s);
 }
 
 const struct protocol imap_protocol = {
     .name    = "imap",
+    .logins  = METRIC_IMAP_LOGINS_TOTAL,
+    .login_failures = METRIC_IMAP_LOGIN_FAILURES_TOTAL,
     .open    = open_session,
     .greet   = greet,
     .step    = step,

@@ -16,7 +16,7 @@
 #include "imapd/imap_reader.h"
 #include "imapd/imap_set.h"
 #include "imapd/imap_view.h"
-#include "imapd/login_turn.h"
+#include "imapd/login_try.h"
 
 extern const struct protocol imap_protocol;
 
@@ -54,22 +54,27 @@ struct imap {
     char              tag[IMAP_TAG_BYTES + 1];      /* of the command under way */
     unsigned          errors;                       /* refused in a row */
     struct login      login;
-    struct login_turn turn;
-    struct sasl       sasl;
-    struct buf        pending;                      /* arguments of a login that waits for its turn; wiped */
+    struct login_try *trying;                       /* a login under way; NULL: none */
+    struct buf        pending;                      /* what a command keeps until store has answered */
     unsigned          enabled;                      /* enum imap_enabled bits; never taken back */
     bool              read_only;                    /* EXAMINE */
+    char              selected[LOGIN_FOLDER_BYTES + 1];     /* the name by which the folder was selected */
     bool              keeps_numbers;                /* the command under way: no EXPUNGE may be told */
     struct imap_view  view;
     struct imap_set   found;                        /* "$" (RFC 5182): UIDs */
     struct imap_task *task;                         /* NULL: none */
+    struct imap_select *select;                     /* a SELECT that waits for store (imap_select.c); NULL: none */
     struct imap_mark *mark;                         /* flags that store is to change; NULL: none (imap_mark.h) */
     struct imap_copy *copy;                         /* under way (imap_copy.h); NULL: none */
     struct imap_append *append;                     /* a message that comes in (imap_append.h); NULL: none */
-    uint32_t          changing;                     /* folder that a DELETE is removing */
+    uint32_t          changing;                     /* folder that a DELETE is removing, or a RENAME renaming */
+    char              deleting[LOGIN_FOLDER_BYTES + 1];     /* the name of the folder that a DELETE is removing */
+    uint64_t          deleted;                      /* messages in it */
+    char             *written;                      /* a name that a CREATE or RENAME has otherwise than it is kept; owned; NULL: none */
     struct imap_set   expunging;                    /* UIDs of a UID EXPUNGE under way */
     bool              expunges_only;                /* only these */
     bool              closes;                       /* the expunge under way is that of a CLOSE */
+    uint64_t          expunged;                     /* messages, by it */
 };
 
 typedef void imap_handler_fn(struct connection *c, struct imap_reader *r);
@@ -81,9 +86,13 @@ struct imap_verb {
     imap_handler_fn *handle;
 };
 
-/* Each ended by a NULL name: imap_login.c, imap_folders.c, imap_folder_change.c, imap_fetch.c, imap_search.c, imap_change.c, imap_copy.c. */
-extern const struct imap_verb imap_login_verbs[], imap_folder_verbs[], imap_folder_change_verbs[], imap_fetch_verbs[], imap_search_verbs[],
-                              imap_change_verbs[], imap_copy_verbs[];
+/*
+ * Each ended by a NULL name: imap_login.c, imap_select.c, imap_folder_list.c, imap_folder_change.c, imap_fetch.c,
+ * imap_search.c, imap_sort.c, imap_threading.c, imap_change.c, imap_copy.c, imap_compress.c.
+ */
+extern const struct imap_verb imap_login_verbs[], imap_select_verbs[], imap_folder_list_verbs[], imap_folder_change_verbs[],
+                              imap_fetch_verbs[], imap_search_verbs[], imap_sort_verbs[], imap_thread_verbs[],
+                              imap_change_verbs[], imap_copy_verbs[], imap_compress_verbs[];
 
 /* ---- Answers --------------------------------------------------------------------------------------------------------- */
 
@@ -99,6 +108,9 @@ void imap_answer(struct connection *c, const char *status, const char *format, .
 /* BAD with what the reader expected; true when there was a fault, and the command is over. */
 bool imap_refuse_syntax(struct connection *c, struct imap_reader *r);
 
+/* NO to an agent, who reads only (struct login). */
+void imap_refuse_change(struct connection *c);
+
 /* NO with the reason why the database could not be read. */
 void imap_refuse_read(struct connection *c, int rc);
 
@@ -106,8 +118,15 @@ void imap_refuse_read(struct connection *c, int rc);
 void imap_put_string(struct buf *b, struct slice s);
 void imap_put_nstring(struct buf *b, struct slice s);
 
-/* "(\Seen $Junk)". */
-void imap_put_flags(struct buf *b, const struct entry *e);
+/* "(\Seen $Junk)" of a message of the selected folder. Where it has keywords, imap_tell_keywords comes first. */
+void imap_put_flags(struct connection *c, uint32_t uid, const struct entry *e);
+
+/* FLAGS and PERMANENTFLAGS with the keywords of the selected folder; imap_tell_keywords: where they are others than the client knows. */
+void imap_say_flags(struct connection *c, struct slice keywords);
+void imap_tell_keywords(struct connection *c, const struct db_view *view);
+
+/* From this UID on messages of the selected folder are recent for this session, when it is told of them now. */
+uint32_t imap_recent_from(struct connection *c, const struct folder_record *f);
 
 /* Begins a task; takes it over. */
 void imap_begin_task(struct connection *c, struct imap_task *t);
@@ -115,27 +134,59 @@ void imap_begin_task(struct connection *c, struct imap_task *t);
 /* Tells what has changed in the folder. */
 void imap_tell(struct connection *c, bool expunges);
 
+/*
+ * For the tagged OK of a command that removed messages: with QRESYNC, all there is to tell is told, and text is "[HIGHESTMODSEQ n] "; else it is
+ * empty (RFC 7162 sections 3.2.7 and 3.2.9, RFC 6851 section 4.4).
+ */
+#define IMAP_VANISHED_CODE_BYTES 48u
+const char *imap_vanished_code(struct connection *c, char text[IMAP_VANISHED_CODE_BYTES]);
+
 /* The client's line behind a continuation. */
 void imap_sasl_answer(struct connection *c, struct slice line);
 
 /* The selected folder has changed: an idling client hears of it at once. */
 void imap_changed(struct connection *c);
 
-/* A login that waited goes on. */
-void imap_login_go_on(struct connection *c);
+/* Whether COMPRESS is offered now (imap_compress.c). */
+bool imap_may_compress(const struct connection *c);
 
 /* The capabilities as they are now, separated by spaces. */
 #define IMAP_CAPABILITIES_BYTES 1024u
 const char *imap_capabilities(const struct connection *c, char text[IMAP_CAPABILITIES_BYTES]);
 
-/* A folder's name as the client wrote it, in UTF-8 in text, of IMAP_NAME_BYTES + 1; a fault of the reader where it is none. */
+/* Whether the client is told what is recent: RFC 9051 has no such thing. */
+static inline bool
+imap_knows_recent(const struct imap *s)
+{
+    return (s->enabled & IMAP_REV2) == 0;
+}
+
+/* Whether names of mailboxes go to this client in UTF-8 (RFC 9051 section 5.1, RFC 6855 section 3). */
+static inline bool
+imap_speaks_utf8(const struct imap *s)
+{
+    return (s->enabled & (IMAP_UTF8 | IMAP_REV2)) != 0;
+}
+
+/*
+ * A folder's name, in UTF-8 in text, of IMAP_NAME_BYTES + 1, with INBOX in capitals, also as its first level; a fault of the reader where it is none.
+ * imap_read_written_name: as the client wrote it.
+ */
 struct slice imap_read_name(struct imap_reader *r, char *text);
+struct slice imap_read_written_name(struct imap_reader *r, char *text);
+
+/*
+ * An untagged LIST of one folder, as SELECT answers it for IMAP4rev2 (RFC 9051 section 6.3.2). old_name: what the client called it, which is told
+ * where it is called otherwise (section 6.3.9.7). Nothing where the folder has gone.
+ */
+void imap_say_folder(struct connection *c, uint32_t folder_id, const char *old_name);
 
 /* The id of the folder of that name. MT_ENOTFOUND, MT_E… of the database. */
 int imap_find_folder(struct connection *c, struct slice name, uint32_t *id);
 
 /* No folder is selected any more. */
 void imap_unselect(struct connection *c);
+void imap_select_free(struct imap_select *w);      /* NULL is fine */
 
 /* Indexes become UIDs, which stay right whatever happens while store works. False: out of memory. */
 bool imap_uids_of(const struct imap_view *v, const struct imap_set *indexes, struct imap_set *uids);

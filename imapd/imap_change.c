@@ -31,7 +31,7 @@ add_flag(struct imap_mark_order *order, struct imap_reader *r, struct slice flag
         imap_fail(r, "\\Seen, \\Answered, \\Flagged, \\Deleted, \\Draft or a keyword");
     else if (len + 1 + flag.len > ENTRY_KEYWORDS_BYTES)
         imap_fail(r, "fewer keywords");
-    else {
+    else if (!entry_has_keyword(slice_of(order->keywords), flag)) {
         if (len > 0)
             order->keywords[len++] = ' ';
         memcpy(order->keywords + len, flag.data, flag.len);
@@ -100,9 +100,8 @@ store_flags(struct connection *c, struct imap_reader *r, bool with_uids)
         imap_set_fini(&indexes);
         return;
     }
-    if (s->read_only)
-        imap_answer(c, "NO", "[READ-ONLY] the mailbox was opened by EXAMINE");
-    else if (!imap_uids_of(&s->view, &indexes, &uids))
+    order.changes_nothing = s->read_only || s->login.reads_only;
+    if (!imap_uids_of(&s->view, &indexes, &uids))
         imap_answer(c, "NO", "[SERVERBUG] out of memory");
     else
         imap_mark_begin(c, &uids, &order);
@@ -168,14 +167,14 @@ static void
 end_expunge(struct connection *c, const char *status, const char *text)
 {
     struct imap *s = c->own;
+    char         code[IMAP_VANISHED_CODE_BYTES];
 
     imap_set_fini(&s->expunging);
-    if (s->closes) {
-        imap_view_close(&s->view);
-        imap_set_fini(&s->found);
-        s->state = IMAP_LOGGED_IN;
-    }
-    imap_answer(c, status, "%s", text);
+    if (s->expunged > 0)
+        session_removed_from(c, "expunged", s->view.folder_id, s->expunged);
+    if (s->closes)
+        imap_unselect(c);       /* and no code: the client has not heard which have gone (RFC 7162 section 3.2.8) */
+    imap_answer(c, status, "%s%s", s->expunged > 0 && status[0] == 'O' ? imap_vanished_code(c, code) : "", text);
 }
 
 /* The next of the messages that are marked, until there are none. */
@@ -205,12 +204,15 @@ ask_to_expunge(struct connection *c)
 static int
 on_expunged(struct connection *c, int rc, struct reader *r)
 {
-    uint32_t deleted = 0;
+    struct imap *s = c->own;
+    uint32_t     deleted = 0;
 
     if (rc == MT_OK) {
         read_u32(r, &deleted);
         rc = read_end(r) ? MT_OK : MT_EPROTO;
     }
+    s->expunged += deleted;
+    c->session.removed += deleted;
     if (rc != MT_OK)
         end_expunge(c, "NO", "[UNAVAILABLE] some messages were not removed; try again");
     else
@@ -224,6 +226,7 @@ begin_expunge(struct connection *c, bool closes)
     struct imap *s = c->own;
 
     s->closes = closes;
+    s->expunged = 0;
     if (!s->read_only)
         ask_to_expunge(c);
     else if (closes)

@@ -1,4 +1,8 @@
-/* COPY, UID COPY, MOVE, UID MOVE (RFC 9051 sections 6.4.7 and 6.4.8). */
+/*
+ * COPY, UID COPY, MOVE, UID MOVE (RFC 9051 sections 6.4.7 and 6.4.8).
+ *
+ * A COPY that fails behind its first step leaves nothing: the copies are deleted again, in steps, too. Their UIDs stay used.
+ */
 
 #include "imapd/imap_copy.h"
 
@@ -13,15 +17,30 @@
 /* More ranges than this are not told with COPYUID: the answer has a bound. */
 #define COPYUID_RANGES_MAX 8192u
 
+/* While store is not there, what is to be deleted again waits for it: so often, and so long each time. */
+#define UNDO_TRIES_MAX 50u
+#define UNDO_PAUSE_MS  200u
+
+/* A place in a set: a range, and how far behind its first. */
+struct set_place {
+    uint32_t range, next;
+};
+
 struct imap_copy {
     struct imap_set        uids;
-    uint32_t               range, next;     /* the UID that comes next: of that range, behind its first */
+    struct set_place           at;              /* the UID that comes next */
     struct imap_copy_order order;
     uint32_t               uidvalidity;     /* there */
     struct imap_set        from, to;        /* UIDs that were copied, here and there, in the same order */
+    uint64_t               moved;           /* messages that were copied or moved so far */
+    int                    failed;          /* why the copies are being deleted again; MT_OK: they are not */
+    struct set_place           undone, asked;   /* in to: deleted so far, and when store has answered */
+    unsigned               undo_tries;
+    struct event          *undo_again;      /* owned; NULL: never needed so far */
 };
 
-static int on_copied(struct connection *c, int rc, struct reader *r);
+static int  on_copied(struct connection *c, int rc, struct reader *r);
+static void undo(struct connection *c);
 
 void
 imap_copy_free(struct imap_copy *m)
@@ -31,15 +50,16 @@ imap_copy_free(struct imap_copy *m)
     imap_set_fini(&m->uids);
     imap_set_fini(&m->from);
     imap_set_fini(&m->to);
+    if (m->undo_again != NULL)
+        event_free(m->undo_again);
     free(m);
 }
 
 static void
-put_set(struct buf *b, const struct imap_set *set)
+log_moved(const struct connection *c, const struct imap_copy *m)
 {
-    for (uint32_t i = 0; i < set->count; i++)
-        buf_printf(b, set->ranges[i].first == set->ranges[i].last ? "%s%u" : "%s%u:%u", i == 0 ? "" : ",", set->ranges[i].first,
-                   set->ranges[i].last);
+    if (m->order.move && m->moved > 0)
+        session_removed_from(c, "moved", m->order.from_id, m->moved);
 }
 
 static bool
@@ -55,20 +75,24 @@ end_well(struct connection *c)
     struct imap      *s = c->own;
     struct imap_copy *m = s->copy;
     struct buf        code;
+    char              text[IMAP_VANISHED_CODE_BYTES];
 
     s->copy = NULL;
     buf_init(&code, CONNECTION_OUT_BYTES_MAX / 2);
     if (tells_uids(m)) {
         buf_printf(&code, "[COPYUID %u ", m->uidvalidity);
-        put_set(&code, &m->from);
+        imap_set_put(&code, &m->from);
         buf_append_byte(&code, ' ');
-        put_set(&code, &m->to);
+        imap_set_put(&code, &m->to);
         buf_append_string(&code, "] ");
     }
     if (m->order.move && code.len > 0) {
         imap_say(c, "OK %.*sthey are there", (int)code.len, code.data);
         buf_clear(&code);
     }
+    if (m->order.move && m->from.count > 0)
+        buf_append_string(&code, imap_vanished_code(c, text));
+    log_moved(c, m);
     imap_answer(c, "OK", "%.*s%s completed", (int)code.len, code.len == 0 ? "" : code.data, m->order.command);
     buf_fini(&code);
     imap_copy_free(m);
@@ -79,9 +103,10 @@ end_badly(struct connection *c, int rc)
 {
     struct imap      *s = c->own;
     struct imap_copy *m = s->copy;
-    const char       *some = m->from.count > 0 ? "; some messages were done before" : "";
+    const char       *some = m->undone.range < m->to.count ? "; some messages were done before" : "";
 
     s->copy = NULL;
+    log_moved(c, m);
     if (rc == MT_EQUOTA)
         imap_answer(c, "NO", "[OVERQUOTA] the mailbox has no room for them%s", some);
     else if (rc == MT_ENOTFOUND)
@@ -91,22 +116,136 @@ end_badly(struct connection *c, int rc)
     imap_copy_free(m);
 }
 
+/* The UIDs that come next in the set. */
 static uint32_t
-choose(struct imap_copy *m, uint32_t chosen[MSG_MESSAGES_DELETE_MAX])
+choose(const struct imap_set *set, struct set_place *at, uint32_t chosen[MSG_MESSAGES_DELETE_MAX])
 {
     uint32_t count = 0;
 
-    for (; m->range < m->uids.count; m->range++, m->next = 0) {
-        const struct imap_range *range = &m->uids.ranges[m->range];
+    for (; at->range < set->count; at->range++, at->next = 0) {
+        const struct imap_range *range = &set->ranges[at->range];
 
-        for (; m->next <= range->last - range->first; m->next++) {
+        for (; at->next <= range->last - range->first; at->next++) {
             if (count == MSG_MESSAGES_DELETE_MAX)
                 return count;
-            chosen[count++] = range->first + m->next;
+            chosen[count++] = range->first + at->next;
         }
     }
     return count;
 }
+
+/* ---- A COPY that failed --------------------------------------------------------------------------------------------------------- */
+
+/* What was moved stays (RFC 6851 section 3.3): a message is either here or there. */
+static void
+fail(struct connection *c, int rc)
+{
+    struct imap_copy *m = ((struct imap *)c->own)->copy;
+
+    m->failed = rc;
+    if (m->order.move || m->to.count == 0)
+        end_badly(c, rc);
+    else
+        undo(c);
+}
+
+static void
+on_undo_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *c = arg;
+
+    (void)fd;
+    (void)what;
+    c->waiting = false;
+    undo(c);
+    connection_turn(c);
+}
+
+static void
+undo_later(struct connection *c)
+{
+    static const struct timeval pause = { .tv_usec = UNDO_PAUSE_MS * 1000 };
+    struct imap_copy           *m = ((struct imap *)c->own)->copy;
+
+    if (m->undo_again == NULL)
+        m->undo_again = evtimer_new(c->imapd->role->base, on_undo_again, c);
+    if (++m->undo_tries > UNDO_TRIES_MAX || m->undo_again == NULL || evtimer_add(m->undo_again, &pause) != 0)
+        end_badly(c, m->failed);
+    else
+        c->waiting = true;
+}
+
+static int
+on_undone(struct connection *c, int rc, struct reader *r)
+{
+    struct imap_copy *m = ((struct imap *)c->own)->copy;
+    uint32_t          count;
+
+    if (rc != MT_OK) {
+        undo_later(c);
+        return MT_OK;
+    }
+    read_u32(r, &count);
+    m->undone = m->asked;
+    undo(c);
+    return read_end(r) ? MT_OK : MT_EPROTO;
+}
+
+/* The ids of the copies that come next; some may have gone meanwhile. *count is 0: that was all. */
+static int
+find_copies(struct connection *c, uint64_t ids[MSG_MESSAGES_DELETE_MAX], uint32_t *count)
+{
+    struct imap      *s = c->own;
+    struct imap_copy *m = s->copy;
+    uint32_t          chosen[MSG_MESSAGES_DELETE_MAX];
+    struct db_view    view;
+    uint32_t          found;
+    int               rc = db_view_begin(c->imapd->db, &view);
+
+    *count = 0;
+    if (rc != MT_OK)
+        return rc;
+    m->asked = m->undone;
+    while (*count == 0 && (found = choose(&m->to, &m->asked, chosen)) > 0)
+        for (uint32_t i = 0; i < found; i++) {
+            struct entry e;
+
+            if (db_entry(&view, s->login.mailbox_id, m->order.to_id, chosen[i], &e) == MT_OK)
+                ids[(*count)++] = e.message_id;
+        }
+    db_view_end(&view);
+    return MT_OK;
+}
+
+static void
+undo(struct connection *c)
+{
+    struct imap      *s = c->own;
+    struct imap_copy *m = s->copy;
+    uint64_t          ids[MSG_MESSAGES_DELETE_MAX];
+    uint32_t          count;
+    struct buf       *b;
+    int               rc = find_copies(c, ids, &count);
+
+    if (rc == MT_OK && count == 0) {
+        m->undone = m->asked;
+        end_badly(c, m->failed);
+        return;
+    }
+    b = rc != MT_OK ? NULL : store_ask_begin(c, MSG_MESSAGES_DELETE, on_undone);
+    if (b == NULL) {
+        undo_later(c);
+        return;
+    }
+    write_u32(b, s->login.mailbox_id);
+    write_u32(b, count);
+    for (uint32_t i = 0; i < count; i++)
+        write_u64(b, ids[i]);
+    if (!store_ask_end(c->imapd))
+        undo_later(c);
+}
+
+/* ---- Step by step ---------------------------------------------------------------------------------------------------------------- */
 
 static void
 ask(struct connection *c)
@@ -114,7 +253,7 @@ ask(struct connection *c)
     struct imap      *s = c->own;
     struct imap_copy *m = s->copy;
     uint32_t          chosen[MSG_MESSAGES_DELETE_MAX];
-    uint32_t          count = choose(m, chosen);
+    uint32_t          count = choose(&m->uids, &m->at, chosen);
     struct buf       *b;
 
     if (count == 0) {
@@ -123,7 +262,7 @@ ask(struct connection *c)
     }
     b = store_ask_begin(c, MSG_COPY, on_copied);
     if (b == NULL) {
-        end_badly(c, MT_ESHUTDOWN);
+        fail(c, MT_ESHUTDOWN);
         return;
     }
     write_u32(b, s->login.mailbox_id);
@@ -134,7 +273,7 @@ ask(struct connection *c)
     for (uint32_t i = 0; i < count; i++)
         write_u32(b, chosen[i]);
     if (!store_ask_end(c->imapd))
-        end_badly(c, MT_EFULL);
+        fail(c, MT_EFULL);
 }
 
 static int
@@ -146,7 +285,7 @@ on_copied(struct connection *c, int rc, struct reader *r)
     bool              fits = true;
 
     if (rc != MT_OK) {
-        end_badly(c, rc);
+        fail(c, rc);
         return MT_OK;
     }
     read_u32(r, &m->uidvalidity);
@@ -159,9 +298,10 @@ on_copied(struct connection *c, int rc, struct reader *r)
         fits = imap_set_append(&m->from, from) && imap_set_append(&m->to, to) && fits;
     }
     if (!read_end(r)) {
-        end_badly(c, MT_EPROTO);
+        fail(c, MT_EPROTO);
         return MT_EPROTO;
     }
+    m->moved += count;
     m->order.tells_uids = m->order.tells_uids && fits;
     ask(c);
     return MT_OK;

@@ -3,6 +3,8 @@
 /*
  * imap_copy - copies or moves many messages to another folder: asks store, some hundred at a time, each all or none, waits for each
  * answer, and gives the tagged answer with COPYUID (RFC 4315, RFC 6851). For COPY, MOVE, and the RENAME of INBOX.
+ *
+ * A COPY that fails behind its first step deletes the copies again (RFC 9051 section 6.4.7), and waits for store some seconds for that.
  */
 
 #include "imapd/imap_set.h"

@@ -1,13 +1,15 @@
 #include "imapd/imap_criteria.h"
 
+#include "imapd/imap_match.h"
+#include "imapd/imap_thread_id.h"
+
+#include "lib/casemap.h"
 #include "lib/error.h"
 #include "lib/record.h"
 
-#include "imapd/imap_match.h"
-
 #include <stdlib.h>
 
-enum { MONTHS = 12 };
+enum { MONTHS = 12, TEXT_BYTES_MAX = 1024 };
 
 /* What waits for operands while the keys are read. */
 enum pending { PENDING_LIST, PENDING_NOT, PENDING_OR_FIRST, PENDING_OR_SECOND };
@@ -15,7 +17,7 @@ enum pending { PENDING_LIST, PENDING_NOT, PENDING_OR_FIRST, PENDING_OR_SECOND };
 struct criteria_reader {
     struct imap_criteria          *to;
     struct imap_reader            *r;
-    const struct imap_set_context *sets;
+    const struct imap_criteria_context *context;
     enum pending                   stack[IMAP_KEYS_DEPTH_MAX];
     unsigned                       operands[IMAP_KEYS_DEPTH_MAX];   /* of each list so far */
     unsigned                       depth;
@@ -77,14 +79,19 @@ day_number(int64_t year, int64_t month, int64_t day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
+static bool
+day_exists(int64_t year, int64_t month, int64_t day)
+{
+    return day >= 1 && day_number(year, month, day) < day_number(month == MONTHS ? year + 1 : year, month % MONTHS + 1, 1);
+}
+
 /* "1-Feb-1994", in quotes or not. */
-static uint64_t
+static int64_t
 read_date(struct imap_reader *r)
 {
     static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
     bool              quoted = imap_take(r, "\"");
     uint32_t          day = imap_number(r), month = 0, year;
-    int64_t           number;
 
     if (!imap_take(r, "-"))
         imap_fail(r, "a date such as 1-Feb-2026");
@@ -98,20 +105,36 @@ read_date(struct imap_reader *r)
     year = imap_number(r);
     if (quoted && !imap_take(r, "\""))
         imap_fail(r, "the end of the date");
-    if (day < 1 || day > 31 || year < 1970 || year > 9999)
-        imap_fail(r, "a date from 1970 on");
-    number = imap_ok(r) ? day_number(year, (int64_t)month + 1, day) : 0;
-    return (uint64_t)number;
+    if (!imap_ok(r))
+        return 0;
+    if (year < 1 || year > 9999 || !day_exists(year, (int64_t)month + 1, day))
+        imap_fail(r, "a date that exists");
+    return day_number(year, (int64_t)month + 1, day);
 }
 
-static struct slice
-read_text(struct imap_reader *r)
+/* To UTF-8, and mapped so that case makes no difference. */
+static void
+read_text(struct criteria_reader *c, struct imap_key *key)
 {
-    struct slice text = imap_astring(r);
+    struct slice text = imap_astring(c->r);
+    struct buf   utf8, mapped;
 
-    if (text.len > IMAP_MATCH_BYTES)
-        imap_fail(r, "a string of at most 1024 octets");
-    return text;
+    if (text.len > TEXT_BYTES_MAX)
+        imap_fail(c->r, "a string of at most 1024 octets");
+    if (!imap_ok(c->r))
+        return;
+    buf_init(&utf8, IMAP_MATCH_BYTES);
+    buf_init(&mapped, IMAP_MATCH_BYTES);
+    if (c->context->charset == NULL || charset_is_utf8(c->context->charset))
+        casemap_put(&mapped, text);
+    else
+        charset_convert(c->context->charset, text, &utf8);
+    casemap_put(&mapped, buf_slice(&utf8));
+    key->text = buf_slice(&mapped);
+    key->own = mapped.data;
+    if (utf8.fault != MT_OK || mapped.fault != MT_OK)
+        imap_fail(c->r, "less: there is no memory for that");
+    buf_fini(&utf8);
 }
 
 static void
@@ -127,9 +150,9 @@ read_set(struct criteria_reader *c, enum imap_key_kind kind)
     if (!imap_ok(c->r))
         return;
     if (saved) {
-        if (!imap_set_copy(&key->set, c->sets->saved))
+        if (!imap_set_copy(&key->set, c->context->saved))
             imap_fail(c->r, "less: there is no memory for that");
-    } else if (imap_set_parse(text, kind == KEY_UIDS ? c->sets->last_uid : c->sets->last_number, &key->set) != MT_OK) {
+    } else if (imap_set_parse(text, kind == KEY_UIDS ? c->context->last_uid : c->context->last_number, &key->set) != MT_OK) {
         imap_fail(c->r, "a sequence set");
     }
 }
@@ -149,7 +172,8 @@ read_modseq(struct criteria_reader *c, struct imap_key *key)
 
 /* ---- Keys ------------------------------------------------------------------------------------------------------------------------ */
 
-enum argument { ARGUMENT_NONE, ARGUMENT_TEXT, ARGUMENT_DATE, ARGUMENT_NUMBER, ARGUMENT_WORD, ARGUMENT_NAMED, ARGUMENT_MODSEQ, ARGUMENT_ID };
+enum argument { ARGUMENT_NONE, ARGUMENT_TEXT, ARGUMENT_DATE, ARGUMENT_NUMBER, ARGUMENT_WORD, ARGUMENT_NAMED, ARGUMENT_MODSEQ, ARGUMENT_ID,
+                ARGUMENT_THREAD_ID };
 
 static const struct key_name {
     const char        *name;
@@ -170,9 +194,8 @@ static const struct key_name {
     { "UNFLAGGED",   KEY_FLAG,         ARGUMENT_NONE,   ENTRY_FLAGGED,  true,  NULL      },
     { "SEEN",        KEY_FLAG,         ARGUMENT_NONE,   ENTRY_SEEN,     false, NULL      },
     { "UNSEEN",      KEY_FLAG,         ARGUMENT_NONE,   ENTRY_SEEN,     true,  NULL      },
-    { "NEW",         KEY_NONE,         ARGUMENT_NONE,   0,              false, NULL      },
-    { "RECENT",      KEY_NONE,         ARGUMENT_NONE,   0,              false, NULL      },
-    { "OLD",         KEY_ALL,          ARGUMENT_NONE,   0,              false, NULL      },
+    { "RECENT",      KEY_RECENT,       ARGUMENT_NONE,   0,              false, NULL      },
+    { "OLD",         KEY_RECENT,       ARGUMENT_NONE,   0,              true,  NULL      },
     { "KEYWORD",     KEY_KEYWORD,      ARGUMENT_WORD,   0,              false, NULL      },
     { "UNKEYWORD",   KEY_KEYWORD,      ARGUMENT_WORD,   0,              true,  NULL      },
     { "LARGER",      KEY_LARGER,       ARGUMENT_NUMBER, 0,              false, NULL      },
@@ -191,6 +214,7 @@ static const struct key_name {
     { "OLDER",       KEY_OLDER,        ARGUMENT_NUMBER, 0,              false, NULL      },
     { "MODSEQ",      KEY_MODSEQ,       ARGUMENT_MODSEQ, 0,              false, NULL      },
     { "EMAILID",     KEY_EMAIL_ID,     ARGUMENT_ID,     0,              false, NULL      },
+    { "THREADID",    KEY_THREAD_ID,    ARGUMENT_THREAD_ID, 0,           false, NULL      },
     { "HEADER",      KEY_HEADER,       ARGUMENT_NAMED,  0,              false, NULL      },
     { "SUBJECT",     KEY_HEADER,       ARGUMENT_TEXT,   0,              false, "Subject" },
     { "FROM",        KEY_HEADER,       ARGUMENT_TEXT,   0,              false, "From"    },
@@ -201,6 +225,16 @@ static const struct key_name {
     { "TEXT",        KEY_TEXT,         ARGUMENT_TEXT,   0,              false, NULL      },
 };
 
+/* Any other word is no id of ours, and finds nothing. */
+static void
+read_email_id(struct imap_reader *r, struct imap_key *key)
+{
+    struct slice word = imap_astring(r);
+
+    if (!slice_starts(word, "M") || slice_to_u64(slice_sub(word, 1, word.len), UINT64_MAX, &key->number) != MT_OK)
+        key->kind = KEY_NONE;
+}
+
 static void
 read_argument(struct criteria_reader *c, const struct key_name *name, struct imap_key *key)
 {
@@ -210,15 +244,15 @@ read_argument(struct criteria_reader *c, const struct key_name *name, struct ima
     case ARGUMENT_NONE:
         break;
     case ARGUMENT_TEXT:
-        key->text = read_text(c->r);
+        read_text(c, key);
         break;
     case ARGUMENT_NAMED:
         key->name = imap_astring(c->r);
         imap_space(c->r);
-        key->text = read_text(c->r);
+        read_text(c, key);
         break;
     case ARGUMENT_DATE:
-        key->number = read_date(c->r);
+        key->day = read_date(c->r);
         break;
     case ARGUMENT_NUMBER:
         key->number = imap_number64(c->r);
@@ -230,8 +264,11 @@ read_argument(struct criteria_reader *c, const struct key_name *name, struct ima
         read_modseq(c, key);
         break;
     case ARGUMENT_ID:
-        imap_take(c->r, "M");
-        key->number = imap_number64(c->r);
+        read_email_id(c->r, key);
+        break;
+    case ARGUMENT_THREAD_ID:
+        if (!imap_thread_id_read(imap_astring(c->r), &key->number))
+            key->kind = KEY_NONE;
         break;
     }
 }
@@ -256,6 +293,17 @@ read_named_key(struct criteria_reader *c, struct slice word)
         return;
     }
     imap_fail(c->r, "a search key, such as SUBJECT, SINCE or UNSEEN");
+}
+
+/* RECENT and UNSEEN. */
+static void
+add_new(struct criteria_reader *c)
+{
+    add(c, KEY_RECENT);
+    add(c, KEY_FLAG)->number = ENTRY_SEEN;
+    add(c, KEY_NOT);
+    add(c, KEY_AND);
+    complete(c);
 }
 
 static void
@@ -284,6 +332,10 @@ read_key(struct criteria_reader *c)
         imap_space(r);
         return;
     }
+    if (slice_equal_nocase(word, slice_of("NEW"))) {
+        add_new(c);
+        return;
+    }
     if (slice_equal_nocase(word, slice_of("UID"))) {
         imap_space(r);
         read_set(c, KEY_UIDS);
@@ -293,13 +345,85 @@ read_key(struct criteria_reader *c)
     read_named_key(c, word);
 }
 
-bool
-imap_criteria_read(struct imap_criteria *k, struct imap_reader *r, const struct imap_set_context *sets)
+/* ---- Order ----------------------------------------------------------------------------------------------------------------------- */
+
+enum cost { COST_ENTRY, COST_RECORD, COST_HEADER, COST_BODY, COST_LIMIT };
+
+static enum cost
+cost_of(const struct imap_key *keys, unsigned from, unsigned to)
 {
-    struct criteria_reader c = { .to = k, .r = r, .sets = sets };
+    enum cost most = COST_ENTRY;
+
+    for (unsigned i = from; i <= to; i++) {
+        enum imap_key_kind kind = keys[i].kind;
+        enum cost          cost = COST_ENTRY;
+
+        if (kind >= KEY_BODY)
+            cost = COST_BODY;
+        else if (kind >= KEY_THREAD_ID)
+            cost = COST_HEADER;
+        else if (kind >= KEY_LARGER && kind <= KEY_OLDER)
+            cost = COST_RECORD;
+        most = cost > most ? cost : most;
+    }
+    return most;
+}
+
+/* starts[i]: where the operand begins that ends with key i. */
+static void
+find_starts(const struct imap_criteria *k, unsigned *starts)
+{
+    for (unsigned i = 0; i < k->count; i++) {
+        enum imap_key_kind kind = k->keys[i].kind;
+
+        if (kind == KEY_NOT)
+            starts[i] = starts[i - 1];
+        else
+            starts[i] = kind == KEY_AND || kind == KEY_OR ? starts[starts[i - 1] - 1] : i;
+    }
+}
+
+/* What is joined by AND on the outside: the cheap keys come first, so that the others need not be looked at. */
+static bool
+put_in_order(struct imap_criteria *k)
+{
+    struct imap_key *ordered = malloc(k->count * sizeof(*ordered));
+    unsigned         starts[IMAP_KEYS_MAX], firsts[IMAP_KEYS_MAX], lasts[IMAP_KEYS_MAX], operands = 0, put = 0;
+    unsigned         last = k->count - 1;
+
+    if (ordered == NULL)
+        return false;
+    find_starts(k, starts);
+    for (bool joined = true; joined; operands++) {
+        joined = k->keys[last].kind == KEY_AND;
+        lasts[operands] = joined ? last - 1 : last;
+        firsts[operands] = joined ? starts[last - 1] : 0;
+        last = firsts[operands] - 1;
+    }
+    for (enum cost cost = COST_ENTRY; cost < COST_LIMIT; cost++)
+        for (unsigned n = operands; n > 0; n--) {
+            unsigned first = firsts[n - 1], len = lasts[n - 1] - first + 1;
+            bool     joins = put > 0;
+
+            if (cost_of(k->keys, first, lasts[n - 1]) != cost)
+                continue;
+            memcpy(ordered + put, k->keys + first, len * sizeof(*ordered));
+            put += len;
+            if (joins)
+                ordered[put++] = (struct imap_key){ .kind = KEY_AND };
+        }
+    free(k->keys);
+    k->keys = ordered;
+    return true;
+}
+
+bool
+imap_criteria_read(struct imap_criteria *k, struct imap_reader *r, const struct imap_criteria_context *context)
+{
+    struct criteria_reader c = { .to = k, .r = r, .context = context };
     bool                   operand_next = true;
 
-    *k = (struct imap_criteria){ .keys = calloc(IMAP_KEYS_MAX, sizeof(*k->keys)) };
+    *k = (struct imap_criteria){ .keys = malloc(IMAP_KEYS_MAX * sizeof(*k->keys)) };
     if (k->keys == NULL)
         return false;
     push(&c, PENDING_LIST);
@@ -323,14 +447,16 @@ imap_criteria_read(struct imap_criteria *k, struct imap_reader *r, const struct 
     }
     if (imap_ok(r) && (c.depth != 1 || operand_next))
         imap_fail(r, "the end of a parenthesis, or an operand");
-    return true;
+    return !imap_ok(r) || put_in_order(k);
 }
 
 void
 imap_criteria_fini(struct imap_criteria *k)
 {
-    for (unsigned i = 0; i < k->count; i++)
+    for (unsigned i = 0; i < k->count; i++) {
         imap_set_fini(&k->keys[i].set);
+        free(k->keys[i].own);
+    }
     free(k->keys);
     *k = (struct imap_criteria){ 0 };
 }

@@ -8,6 +8,8 @@
 #include "lib/error.h"
 #include "lib/folder_name.h"
 
+#include <stdlib.h>
+
 /* ---- What all of them share --------------------------------------------------------------------------------------------------- */
 
 static void
@@ -55,17 +57,41 @@ ask_end(struct connection *c, const char *command)
         refuse(c, command, MT_EFULL);
 }
 
-/* A name that is to be: INBOX as that, and without the "/" behind it that says that there will be others below (section 6.3.4). */
-static struct slice
-read_new_name(struct imap_reader *r, char text[FOLDER_NAME_BYTES + 1])
+/* NULL: none. Out of memory: it is not told. */
+static void
+keep_written(struct imap *s, const char *name)
 {
+    free(s->written);
+    s->written = name == NULL ? NULL : strdup(name);
+}
+
+/*
+ * A name that is to be: INBOX in capitals, and without the "/" behind it that says that there will be others below (section 6.3.4). Where
+ * it is not what the client wrote, that is kept for tell_new_name.
+ */
+static struct slice
+read_new_name(struct connection *c, struct imap_reader *r, char text[FOLDER_NAME_BYTES + 1])
+{
+    struct imap *s = c->own;
     char         written[IMAP_NAME_BYTES + 1];
-    struct slice name = imap_read_name(r, written);
+    struct slice name = imap_read_written_name(r, written);
 
     if (name.len > 1 && name.data[name.len - 1] == '/')
         name.len--;
     folder_name_copy(text, name);
+    keep_written(s, slice_equal(name, slice_of(text)) ? NULL : written);
     return slice_of(text);
+}
+
+/* RFC 9051 sections 6.3.4, 6.3.6 and 6.3.9.7, for a client that knows them. */
+static void
+tell_new_name(struct connection *c, uint32_t id)
+{
+    struct imap *s = c->own;
+
+    if (s->written != NULL && (s->enabled & IMAP_REV2) != 0)
+        imap_say_folder(c, id, s->written);
+    keep_written(s, NULL);
 }
 
 /* ---- CREATE ---------------------------------------------------------------------------------------------------------------------- */
@@ -79,6 +105,7 @@ on_created(struct connection *c, int rc, struct reader *r)
     if (rc == MT_OK)
         read_u32(r, &id);
     if (rc == MT_OK && read_end(r)) {
+        tell_new_name(c, id);
         imap_answer(c, "OK", "[MAILBOXID (F%x-%u)] CREATE completed", s->login.mailbox_id, id);
         return MT_OK;
     }
@@ -108,7 +135,7 @@ create(struct connection *c, struct imap_reader *r)
     struct slice name;
 
     imap_space(r);
-    name = read_new_name(r, text);
+    name = read_new_name(c, r, text);
     if (imap_refuse_syntax(c, r))
         return;
     if (!folder_name_is_fine(name))
@@ -159,8 +186,27 @@ on_deleted(struct connection *c, int rc, struct reader *r)
         imap_say(c, "OK [CLOSED] the mailbox was selected, and has gone");
         imap_unselect(c);
     }
+    session_removed(c, "folder-deleted", slice_of(s->deleting), s->deleted);
+    c->session.removed += s->deleted;
     imap_answer(c, "OK", "DELETE completed");
     return MT_OK;
+}
+
+/* For the log, which tells it when the folder has gone. */
+static void
+note_deleting(struct connection *c, struct slice name)
+{
+    struct imap         *s = c->own;
+    struct folder_record folder;
+    struct db_view       view;
+
+    slice_copy(s->deleting, sizeof(s->deleting), name);
+    s->deleted = 0;
+    if (db_view_begin(c->imapd->db, &view) != MT_OK)
+        return;
+    if (db_folder(&view, s->login.mailbox_id, s->changing, &folder) == MT_OK)
+        s->deleted = folder.messages;
+    db_view_end(&view);
 }
 
 static void
@@ -180,8 +226,10 @@ delete(struct connection *c, struct imap_reader *r)
         imap_refuse_read(c, rc);
     else if (s->changing < FOLDER_FIRST_OWN)
         imap_answer(c, "NO", "[CANNOT] INBOX and Unmatched stay");
-    else
+    else {
+        note_deleting(c, name);
         ask_to_delete(c);
+    }
 }
 
 /* ---- RENAME ----------------------------------------------------------------------------------------------------------------------- */
@@ -189,6 +237,10 @@ delete(struct connection *c, struct imap_reader *r)
 static int
 on_renamed(struct connection *c, int rc, struct reader *r)
 {
+    const struct imap *s = c->own;
+
+    if (rc == MT_OK)
+        tell_new_name(c, s->changing);
     return end(c, "RENAME", rc, r);
 }
 
@@ -233,13 +285,14 @@ on_inbox_created(struct connection *c, int rc, struct reader *r)
 static void
 ask_to_rename(struct connection *c, uint32_t id, struct slice to)
 {
-    const struct imap *s = c->own;
-    struct buf        *b = store_ask_begin(c, MSG_FOLDER_RENAME, on_renamed);
+    struct imap *s = c->own;
+    struct buf  *b = store_ask_begin(c, MSG_FOLDER_RENAME, on_renamed);
 
     if (b == NULL) {
         refuse(c, "RENAME", MT_ESHUTDOWN);
         return;
     }
+    s->changing = id;
     write_u32(b, s->login.mailbox_id);
     write_u32(b, id);
     write_bytes(b, to);
@@ -249,17 +302,21 @@ ask_to_rename(struct connection *c, uint32_t id, struct slice to)
 static void
 rename_folder(struct connection *c, struct imap_reader *r)
 {
-    char         text[IMAP_NAME_BYTES + 1], new_text[FOLDER_NAME_BYTES + 1];
+    struct imap *s = c->own;
+    char         written[IMAP_NAME_BYTES + 1], text[FOLDER_NAME_BYTES + 1], new_text[FOLDER_NAME_BYTES + 1];
     struct slice name, to;
     uint32_t     id;
     int          rc;
 
     imap_space(r);
-    name = imap_read_name(r, text);
+    folder_name_copy(text, imap_read_written_name(r, written));
+    name = slice_of(text);
     imap_space(r);
-    to = read_new_name(r, new_text);
+    to = read_new_name(c, r, new_text);
     if (imap_refuse_syntax(c, r))
         return;
+    if (s->written != NULL || strcmp(written, text) != 0)       /* the old name is what is told (section 6.3.6) */
+        keep_written(s, written);
     rc = imap_find_folder(c, name, &id);
     if (rc != MT_OK)
         imap_refuse_read(c, rc);
@@ -293,21 +350,16 @@ set_subscribed(struct connection *c, struct imap_reader *r, bool on)
     char               text[IMAP_NAME_BYTES + 1];
     struct slice       name;
     struct buf        *b;
-    uint32_t           id;
-    int                rc;
 
     imap_space(r);
     name = imap_read_name(r, text);
     if (imap_refuse_syntax(c, r))
         return;
-    rc = imap_find_folder(c, name, &id);
-    if (rc != MT_OK) {
-        imap_refuse_read(c, rc);
-    } else if ((b = store_ask_begin(c, MSG_FOLDER_SUBSCRIBE, on ? on_subscribed : on_unsubscribed)) == NULL) {
+    if ((b = store_ask_begin(c, MSG_FOLDER_SUBSCRIBE, on ? on_subscribed : on_unsubscribed)) == NULL) {
         refuse(c, command, MT_ESHUTDOWN);
     } else {
         write_u32(b, s->login.mailbox_id);
-        write_u32(b, id);
+        write_bytes(b, name);
         write_u8(b, on);
         ask_end(c, command);
     }
@@ -375,6 +427,7 @@ get_quota(struct connection *c, struct imap_reader *r)
 static void
 get_quota_root(struct connection *c, struct imap_reader *r)
 {
+    const struct imap    *s = c->own;
     struct mailbox_record m;
     char                  text[IMAP_NAME_BYTES + 1];
     struct slice          name;
@@ -388,7 +441,7 @@ get_quota_root(struct connection *c, struct imap_reader *r)
     rc = imap_find_folder(c, name, &id);
     if (rc == MT_OK && (rc = read_mailbox(c, &m)) == MT_OK) {
         buf_append_string(&c->out, "* QUOTAROOT ");
-        imap_put_name(&c->out, name);
+        imap_put_name(&c->out, name, imap_speaks_utf8(s));
         buf_append_string(&c->out, " \"\"\r\n");
     }
     say_quota(c, "GETQUOTAROOT", rc, &m);

@@ -2,20 +2,35 @@
 
 #include "lib/error.h"
 
-/* "{12}" or "{12+}" at the end of a line. False: there is none. */
 static bool
-read_literal(struct slice line, uint64_t *size, bool *synchronising)
+is_number(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.data[i] < '0' || s.data[i] > '9')
+            return false;
+    return s.len > 0;
+}
+
+bool
+imap_frame_literal(struct slice line, uint64_t *size, bool *synchronising)
 {
     const char *brace = line.len < 3 || line.data[line.len - 1] != '}' ? NULL : memrchr(line.data, '{', line.len);
     struct slice digits;
+    bool         waits;
 
     if (brace == NULL)
         return false;
     digits = slice_make(brace + 1, (size_t)(line.data + line.len - 1 - (brace + 1)));
-    *synchronising = digits.len == 0 || digits.data[digits.len - 1] != '+';
-    if (!*synchronising)
+    waits = digits.len == 0 || digits.data[digits.len - 1] != '+';
+    if (!waits)
         digits.len--;
-    return slice_to_u64(digits, INT64_MAX, size) == MT_OK;
+    if (!is_number(digits))
+        return false;
+    /* What no number of 63 bits can tell (RFC 9051 section 9, number64) will not end; it is none of the next commands. */
+    if (slice_to_u64(digits, INT64_MAX, size) != MT_OK)
+        *size = INT64_MAX;
+    *synchronising = waits;
+    return true;
 }
 
 /*
@@ -68,7 +83,7 @@ skip_line(struct imap_frame *f, struct slice *in)
         return false;
     }
     /* One that waits will not come: the command was answered. */
-    f->rest = read_literal(line, &f->skip, &synchronising) && !synchronising;
+    f->rest = imap_frame_literal(line, &f->skip, &synchronising) && !synchronising;
     if (!f->rest)
         f->skip = 0;
     *in = slice_sub(*in, end + 1, in->len);
@@ -102,7 +117,7 @@ imap_frame(struct imap_frame *f, struct slice in, size_t *len, uint64_t *literal
         if (end == rest.len)
             break;
         f->scanned += end + 1;
-        if (!read_literal(line, &size, synchronising)) {
+        if (!imap_frame_literal(line, &size, synchronising)) {
             *len = f->scanned;
             f->scanned = 0;
             return *len > IMAP_COMMAND_BYTES ? IMAP_FRAME_TOO_LONG : IMAP_FRAME_COMPLETE;

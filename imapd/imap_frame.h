@@ -31,6 +31,12 @@ struct imap_frame {
  */
 bool imap_frame_skip(struct imap_frame *f, struct slice *in);
 
+/*
+ * "{12}" or "{12+}" at the end of a line without its line end, "~" in front or not; a size that 63 bits cannot hold is INT64_MAX. False:
+ * there is none, and nothing was set.
+ */
+bool imap_frame_literal(struct slice line, uint64_t *size, bool *synchronising);
+
 /* in: all octets of the command so far. After any result but MORE and GO_AHEAD the frame is ready for the next command. */
 enum imap_frame_result imap_frame(struct imap_frame *f, struct slice in, size_t *len, uint64_t *literal, bool *synchronising);
 

@@ -211,30 +211,54 @@ put_address(struct buf *b, const struct buf *name, const struct buf *local, cons
     buf_append_byte(b, ')');
 }
 
-/* One mailbox, or the beginning or the end of a group. False: nothing was there. */
-static bool
-put_next(struct address_reader *a, struct buf *b)
+enum address_kind { ADDRESS_NONE, ADDRESS_MAILBOX, ADDRESS_GROUP };
+
+static void
+swap(struct buf *a, struct buf *b)
+{
+    struct buf other = *a;
+
+    *a = *b;
+    *b = other;
+}
+
+/* One mailbox: its name in phrase, local and host; or the beginning of a group: its name in phrase. */
+static enum address_kind
+read_next(struct address_reader *a)
 {
     clear(a);
     take_words(a, &a->phrase, true);
     if (take_char(a, '<')) {
         take_angle(a);
-        put_address(b, a->phrase.len > 0 ? &a->phrase : &a->comment, &a->local, &a->host);
-        return true;
+        if (a->phrase.len == 0)
+            swap(&a->phrase, &a->comment);
+        return ADDRESS_MAILBOX;
     }
     if (!a->in_group && take_char(a, ':')) {
-        buf_append_string(b, "(NIL NIL ");
-        imap_put_string(b, buf_slice(&a->phrase));
-        buf_append_string(b, " NIL)");
         a->in_group = true;
-        return true;
+        return ADDRESS_GROUP;
     }
     if (take_char(a, '@'))
         take_words(a, &a->host, false);
-    if (a->phrase.len == 0 && a->host.len == 0)
-        return false;
-    put_address(b, &a->comment, &a->phrase, &a->host);
-    return true;
+    swap(&a->local, &a->phrase);
+    swap(&a->phrase, &a->comment);
+    return a->local.len == 0 && a->host.len == 0 ? ADDRESS_NONE : ADDRESS_MAILBOX;
+}
+
+/* False: nothing was there. */
+static bool
+put_next(struct address_reader *a, struct buf *b)
+{
+    enum address_kind kind = read_next(a);
+
+    if (kind == ADDRESS_MAILBOX) {
+        put_address(b, &a->phrase, &a->local, &a->host);
+    } else if (kind == ADDRESS_GROUP) {
+        buf_append_string(b, "(NIL NIL ");
+        imap_put_string(b, buf_slice(&a->phrase));
+        buf_append_string(b, " NIL)");
+    }
+    return kind != ADDRESS_NONE;
 }
 
 static void
@@ -244,17 +268,33 @@ end_group(struct address_reader *a, struct buf *b)
     a->in_group = false;
 }
 
+static void
+begin_addresses(struct address_reader *a, struct slice value)
+{
+    *a = (struct address_reader){ .rest = value };
+    buf_init(&a->phrase, value.len + 1);
+    buf_init(&a->local, value.len + 1);
+    buf_init(&a->host, value.len + 1);
+    buf_init(&a->comment, value.len + 1);
+}
+
+static void
+end_addresses(struct address_reader *a)
+{
+    buf_fini(&a->phrase);
+    buf_fini(&a->local);
+    buf_fini(&a->host);
+    buf_fini(&a->comment);
+}
+
 void
 imap_put_addresses(struct buf *b, struct slice value)
 {
-    struct address_reader a = { .rest = value };
+    struct address_reader a;
     size_t                before = b->len;
     unsigned              count = 0;
 
-    buf_init(&a.phrase, value.len + 1);
-    buf_init(&a.local, value.len + 1);
-    buf_init(&a.host, value.len + 1);
-    buf_init(&a.comment, value.len + 1);
+    begin_addresses(&a, value);
     buf_append_byte(b, '(');
     while (a.rest.len > 0 && count < IMAP_ADDRESSES_MAX) {
         size_t left = a.rest.len;
@@ -274,10 +314,29 @@ imap_put_addresses(struct buf *b, struct slice value)
     } else {
         buf_append_byte(b, ')');
     }
-    buf_fini(&a.phrase);
-    buf_fini(&a.local);
-    buf_fini(&a.host);
-    buf_fini(&a.comment);
+    end_addresses(&a);
+}
+
+void
+imap_put_first_address(struct slice value, struct buf *name, struct buf *local, struct buf *host)
+{
+    struct address_reader a;
+    enum address_kind     kind = ADDRESS_NONE;
+
+    begin_addresses(&a, value);
+    while (a.rest.len > 0 && kind == ADDRESS_NONE) {
+        size_t left = a.rest.len;
+
+        kind = read_next(&a);
+        if (a.rest.len == left)
+            skip_one(&a);
+    }
+    if (kind == ADDRESS_MAILBOX)
+        buf_append_slice(name, buf_slice(&a.phrase));
+    if (kind != ADDRESS_NONE)
+        buf_append_slice(local, buf_slice(kind == ADDRESS_GROUP ? &a.phrase : &a.local));
+    buf_append_slice(host, buf_slice(&a.host));
+    end_addresses(&a);
 }
 
 /* ---- ENVELOPE ----------------------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 
 #include "lib/buf.h"
 
-#define IMAP_HEADER_BYTES_MAX  (256u * 1024)    /* of a header that is read for ENVELOPE, BODYSTRUCTURE and HEADER.FIELDS; the rest is passed over */
+#define IMAP_HEADER_BYTES_MAX  (256u * 1024)    /* of a header that is read into memory; the rest is passed over in ENVELOPE and BODYSTRUCTURE */
 #define IMAP_HEADER_BYTES_LESS 1024u            /* of each header, where all of them together were too much */
 #define IMAP_ADDRESSES_MAX     1000u            /* of one field that are shown */
 
@@ -34,5 +34,8 @@ void imap_put_envelope(struct buf *b, struct slice header);
 
 /* Appends "(("name" NIL "mailbox" "host") …)" or NIL for an address field. */
 void imap_put_addresses(struct buf *b, struct slice value);
+
+/* Appends what ENVELOPE shows of the first of them: of a group its name, as local. Nothing where there is none. */
+void imap_put_first_address(struct slice value, struct buf *name, struct buf *local, struct buf *host);
 
 #endif

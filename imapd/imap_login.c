@@ -12,8 +12,10 @@
 #define BASE64 sodium_base64_VARIANT_ORIGINAL
 
 #define CAPABILITIES \
-    "IMAP4rev1 SASL-IR LITERAL- ID ENABLE IDLE UNSELECT NAMESPACE CHILDREN SPECIAL-USE LIST-STATUS STATUS=SIZE UIDPLUS ESEARCH SEARCHRES " \
-    "CONDSTORE WITHIN OBJECTID SAVEDATE MOVE QUOTA QUOTA=RES-STORAGE"
+    "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL- ID ENABLE IDLE UNSELECT NAMESPACE CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS " \
+    "STATUS=SIZE UIDPLUS ESEARCH SEARCHRES SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES " \
+    "CONDSTORE QRESYNC WITHIN OBJECTID SAVEDATE PREVIEW BINARY MOVE " \
+    "UTF8=ACCEPT QUOTA QUOTA=RES-STORAGE MULTIAPPEND"
 
 static const char *
 login_capabilities(const struct connection *c)
@@ -32,8 +34,8 @@ login_capabilities(const struct connection *c)
 const char *
 imap_capabilities(const struct connection *c, char text[IMAP_CAPABILITIES_BYTES])
 {
-    snprintf(text, IMAP_CAPABILITIES_BYTES, CAPABILITIES " APPENDLIMIT=%llu%s", (unsigned long long)c->imapd->config->smtp.message_max_bytes,
-             login_capabilities(c));
+    snprintf(text, IMAP_CAPABILITIES_BYTES, CAPABILITIES " APPENDLIMIT=%llu%s%s", (unsigned long long)c->imapd->config->smtp.message_max_bytes,
+             imap_may_compress(c) ? " COMPRESS=DEFLATE" : "", login_capabilities(c));
     return text;
 }
 
@@ -114,64 +116,48 @@ starttls(struct connection *c, struct imap_reader *r)
 /* ---- LOGIN and AUTHENTICATE ------------------------------------------------------------------------------------------------ */
 
 static void
-end_login(struct connection *c, enum sasl_result result, const struct login *login, const char *user)
+say_challenge(struct connection *c, struct slice message)
 {
-    static const struct {
-        const char *reason, *reply;
-    } refusals[] = {
-        [SASL_REFUSED] = { "wrong secret or no such mailbox", "[AUTHENTICATIONFAILED] wrong user or password" },
-        [SASL_DISABLED] = { "disabled", "[CONTACTADMIN] this mailbox is disabled" },
-        [SASL_MALFORMED] = { "malformed", "[AUTHENTICATIONFAILED] the mechanism's message cannot be read" },
-        [SASL_UNREADABLE] = { "the database cannot be read", "[UNAVAILABLE] logins cannot be checked at the moment" },
-    };
+    struct imap *s = c->own;
+    char         text[sodium_base64_ENCODED_LEN(SASL_MESSAGE_BYTES, BASE64)];
+
+    s->wait = IMAP_WAIT_SASL;
+    sodium_bin2base64(text, sizeof(text), (const unsigned char *)message.data, message.len, BASE64);
+    buf_append_string(&c->out, "+ ");
+    connection_say(c, text);
+}
+
+static void
+accept_login(struct connection *c, const struct login *login)
+{
     struct imap *s = c->own;
     char         text[IMAP_CAPABILITIES_BYTES];
 
-    if (result != SASL_PASSED) {
-        login_failed(c, result, user, refusals[result].reason);
-        imap_answer(c, "NO", "%s", refusals[result].reply);
-        return;
-    }
-    login_passed(c, login);
+    s->wait = IMAP_WAIT_COMMAND;
     s->login = *login;
+    sodium_memzero(&s->login.credentials, sizeof(s->login.credentials));
     s->state = IMAP_LOGGED_IN;
     connection_limit(c, DEADLINE_IDLE);
-    imap_answer(c, "OK", "[CAPABILITY %s] logged in", imap_capabilities(c, text));
+    imap_answer(c, "OK", "[CAPABILITY %s] logged in%s", imap_capabilities(c, text), login->reads_only ? ", to read only" : "");
 }
 
-/* False: it is not its turn, or it was put off. */
-static bool
-has_turn(struct connection *c)
-{
-    struct imap           *s = c->own;
-    enum login_turn_answer answer = login_turn(c, &s->turn);
-
-    if (answer == LOGIN_PUT_OFF) {
-        login_failed(c, SASL_UNREADABLE, "", "too many tries from this address");
-        imap_answer(c, "NO", "[LIMIT] too many logins from your address failed; try again later");
-    }
-    return answer == LOGIN_NOW;
-}
-
-/* pending: user, NUL, secret. */
 static void
-check_login(struct connection *c)
+refuse_login(struct connection *c, enum sasl_result why)
 {
-    struct imap     *s = c->own;
-    struct slice     both = buf_slice(&s->pending);
-    size_t           len = slice_find(both, '\0');
-    char             user[SASL_USER_BYTES + 1];
-    struct login     login;
-    enum sasl_result result;
+    static const char *const replies[] = {
+        [SASL_REFUSED] = "[AUTHENTICATIONFAILED] wrong user or password",
+        [SASL_DISABLED] = "[CONTACTADMIN] this mailbox is disabled",
+        [SASL_MALFORMED] = "[AUTHENTICATIONFAILED] the mechanism's message cannot be read",
+        [SASL_UNREADABLE] = "[UNAVAILABLE] logins cannot be checked at the moment",
+        [SASL_BUSY] = "[UNAVAILABLE] too many logins are being checked; try again",
+        [SASL_PUT_OFF] = "[LIMIT] too many logins from your address or with this name failed; try again later",
+    };
 
-    if (!has_turn(c))
-        return;
-    slice_copy(user, sizeof(user), slice_sub(both, 0, len < SASL_USER_BYTES ? len : SASL_USER_BYTES));
-    result = login_check(c, slice_sub(both, 0, len), slice_sub(both, len + 1, both.len), &login);
-    buf_wipe(&s->pending);
-    end_login(c, result, &login, user);
-    sodium_memzero(&login, sizeof(login));
+    ((struct imap *)c->own)->wait = IMAP_WAIT_COMMAND;
+    imap_answer(c, "NO", "%s", replies[why]);
 }
+
+static const struct login_protocol login_answers = { say_challenge, accept_login, refuse_login };
 
 static void
 login(struct connection *c, struct imap_reader *r)
@@ -180,48 +166,17 @@ login(struct connection *c, struct imap_reader *r)
     struct slice user, secret;
 
     imap_space(r);
-    user = imap_astring(r);
+    user = imap_list_mailbox(r);    /* an astring; some clients send "acme*checker" without quotes */
     imap_space(r);
     secret = imap_astring(r);
     if (imap_refuse_syntax(c, r))
         return;
-    if (!login_is_allowed(c)) {
+    if (!login_is_allowed(c))
         imap_answer(c, "NO", "[PRIVACYREQUIRED] passwords are taken over TLS alone: say STARTTLS first, or connect to the port for IMAP with TLS");
-        return;
-    }
-    if (user.len == 0 || user.len > SASL_USER_BYTES || slice_find(user, '\0') != user.len) {
+    else if (user.len == 0 || user.len > LOGIN_NAME_BYTES || slice_find(user, '\0') != user.len)
         imap_answer(c, "NO", "[AUTHENTICATIONFAILED] wrong user or password");
-        return;
-    }
-    buf_wipe(&s->pending);
-    buf_append_slice(&s->pending, user);
-    buf_append_byte(&s->pending, '\0');
-    buf_append_slice(&s->pending, secret);
-    check_login(c);
-}
-
-static void
-take_answer(struct connection *c, struct slice message)
-{
-    struct imap     *s = c->own;
-    struct buf       challenge;
-    enum sasl_result result;
-
-    buf_init(&challenge, SASL_MESSAGE_BYTES);
-    result = sasl_step(&s->sasl, message, &challenge);
-    if (result == SASL_MORE) {
-        char text[sodium_base64_ENCODED_LEN(SASL_MESSAGE_BYTES, BASE64)];
-
-        s->wait = IMAP_WAIT_SASL;
-        sodium_bin2base64(text, sizeof(text), (const unsigned char *)challenge.data, challenge.len, BASE64);
-        buf_append_string(&c->out, "+ ");
-        connection_say(c, text);
-    } else {
-        s->wait = IMAP_WAIT_COMMAND;
-        end_login(c, result, &s->sasl.login, s->sasl.user);
-        sasl_end(&s->sasl);
-    }
-    buf_fini(&challenge);
+    else
+        login_take_both(c, &login_answers, user, secret, &s->trying);
 }
 
 void
@@ -231,32 +186,15 @@ imap_sasl_answer(struct connection *c, struct slice line)
     unsigned char message[SASL_MESSAGE_BYTES];
     size_t        len;
 
+    s->wait = IMAP_WAIT_COMMAND;
     if (slice_equal(line, slice_of("*")) ||
         sodium_base642bin(message, sizeof(message), line.data, line.len, NULL, &len, NULL, BASE64) != 0) {
-        s->wait = IMAP_WAIT_COMMAND;
-        sasl_end(&s->sasl);
+        login_try_free(s->trying);
         imap_answer(c, "BAD", slice_equal(line, slice_of("*")) ? "cancelled" : "that is no base64");
         return;
     }
-    take_answer(c, slice_make(message, len));
+    login_take(s->trying, slice_make(message, len));
     sodium_memzero(message, sizeof(message));
-}
-
-/* pending: the initial answer in base64, "=" for an empty one; nothing where there is none. */
-static void
-begin_sasl(struct connection *c)
-{
-    struct imap *s = c->own;
-
-    if (!has_turn(c))
-        return;
-    if (s->pending.len == 0) {
-        s->wait = IMAP_WAIT_SASL;
-        connection_say(c, "+ ");
-    } else {
-        imap_sasl_answer(c, slice_equal(buf_slice(&s->pending), slice_of("=")) ? slice_make("", 0) : buf_slice(&s->pending));
-    }
-    buf_wipe(&s->pending);
 }
 
 static void
@@ -277,27 +215,18 @@ authenticate(struct connection *c, struct imap_reader *r)
         imap_answer(c, "NO", "[PRIVACYREQUIRED] logins are taken over TLS alone: say STARTTLS first, or connect to the port for IMAP with TLS");
         return;
     }
-    if (!login_begin_sasl(c, &s->sasl, mechanism)) {
+    if (!login_begin(c, &login_answers, mechanism, &s->trying)) {
         imap_answer(c, "NO", "[CANNOT] that mechanism is not offered; CAPABILITY tells which are");
         return;
     }
-    buf_wipe(&s->pending);
-    buf_append_slice(&s->pending, initial);
-    begin_sasl(c);
-}
-
-void
-imap_login_go_on(struct connection *c)
-{
-    struct imap *s = c->own;
-
-    connection_limit(c, DEADLINE_LOGIN);
-    if (!s->turn.pending)
+    if (s->trying == NULL)
         return;
-    if (s->sasl.mechanism == SASL_NONE)
-        check_login(c);
-    else
-        begin_sasl(c);
+    if (initial.len == 0) {
+        s->wait = IMAP_WAIT_SASL;
+        connection_say(c, "+ ");
+    } else {
+        imap_sasl_answer(c, slice_equal(initial, slice_of("=")) ? slice_make("", 0) : initial);     /* "=": an empty one (RFC 4959) */
+    }
 }
 
 /* RFC 5161: unknown names are passed over. */
@@ -309,9 +238,12 @@ enable(struct connection *c, struct imap_reader *r)
         unsigned    enables;    /* enum imap_enabled bits */
     } extensions[] = {
         { "CONDSTORE", IMAP_CONDSTORE },
+        { "QRESYNC", IMAP_QRESYNC | IMAP_CONDSTORE },
+        { "IMAP4rev2", IMAP_REV2 },
+        { "UTF8=ACCEPT", IMAP_UTF8 },
     };
     struct imap *s = c->own;
-    unsigned     wanted = 0;
+    unsigned     wanted = 0, named = 0;     /* named: a bit for each row of the table */
 
     do {
         struct slice word;
@@ -319,15 +251,17 @@ enable(struct connection *c, struct imap_reader *r)
         imap_space(r);
         word = imap_atom(r);
         for (size_t i = 0; i < COUNT(extensions); i++)
-            if (slice_equal_nocase(word, slice_of(extensions[i].name)))
+            if (slice_equal_nocase(word, slice_of(extensions[i].name))) {
                 wanted |= extensions[i].enables;
+                named |= 1u << i;
+            }
     } while (imap_ok(r) && r->rest.len > 0);
     if (imap_refuse_syntax(c, r))
         return;
     s->enabled |= wanted;
     buf_append_string(&c->out, "* ENABLED");
     for (size_t i = 0; i < COUNT(extensions); i++)
-        if ((wanted & extensions[i].enables) == extensions[i].enables)
+        if ((named & 1u << i) != 0)
             buf_printf(&c->out, " %s", extensions[i].name);
     buf_append_string(&c->out, "\r\n");
     imap_answer(c, "OK", "ENABLE completed");

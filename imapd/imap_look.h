@@ -17,12 +17,13 @@ struct imap_look {
     const struct db_view       *view;       /* of this step */
     const struct imap_criteria *criteria;
     uint32_t                    number, uid;
+    bool                        recent;     /* the message; set by the caller behind imap_look_begin */
     uint64_t                    modseq;     /* of the message; afterwards */
     uint64_t                    octets;     /* that this step has read of it; set to 0 by the caller */
     unsigned                    key;        /* private, from here on: the key that comes next */
     unsigned                    depth;      /* of values */
     bool                        values[IMAP_KEYS_MAX];
-    struct imap_text_look      *text;       /* a search through the octets under way; owned */
+    struct imap_text_look      *text;       /* what searches through octets; owned; kept from message to message */
 };
 
 enum imap_look_result { IMAP_LOOK_FOUND, IMAP_LOOK_OTHER, IMAP_LOOK_MORE };

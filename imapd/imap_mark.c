@@ -19,7 +19,8 @@ struct imap_mark {
 
 enum { TOLD_AT_ONCE = 20 };
 
-static int on_changed(struct connection *c, int rc, struct reader *r);
+static int  on_changed(struct connection *c, int rc, struct reader *r);
+static void tell(struct connection *c);
 
 void
 imap_mark_free(struct imap_mark *m)
@@ -29,6 +30,28 @@ imap_mark_free(struct imap_mark *m)
     imap_set_fini(&m->uids);
     imap_set_fini(&m->modified);
     free(m);
+}
+
+/* As numbers behind STORE, which moves none; as UIDs behind UID STORE (RFC 7162 section 3.1.3). */
+static void
+put_modified(struct buf *b, const struct imap_view *view, const struct imap_mark *m)
+{
+    struct imap_set numbers = { 0 };
+    bool            exact;
+
+    if (m->order.says_uid) {
+        imap_set_put(b, &m->modified);
+        return;
+    }
+    for (uint32_t i = 0; i < m->modified.count; i++)
+        for (uint32_t uid = m->modified.ranges[i].first; uid <= m->modified.ranges[i].last; uid++) {
+            uint32_t at = imap_view_find(view, uid, &exact);
+
+            if (exact)
+                imap_set_append(&numbers, at + 1);
+        }
+    imap_set_put(b, &numbers);
+    imap_set_fini(&numbers);
 }
 
 static void
@@ -42,11 +65,11 @@ end(struct connection *c, const char *status, const char *text)
         struct buf set;
 
         buf_init(&set, CONNECTION_OUT_BYTES_MAX / 2);
-        for (uint32_t i = 0; i < m->modified.count; i++)
-            buf_printf(&set, m->modified.ranges[i].first == m->modified.ranges[i].last ? "%s%u" : "%s%u:%u", i == 0 ? "" : ",",
-                       m->modified.ranges[i].first, m->modified.ranges[i].last);
+        put_modified(&set, &s->view, m);
         imap_answer(c, status, "[MODIFIED %.*s] %s %s", (int)set.len, set.data, m->order.command, text);
         buf_fini(&set);
+    } else if (m->order.text != NULL && status[0] == 'O') {
+        imap_answer(c, m->order.status, "%s", m->order.text);
     } else {
         imap_answer(c, status, status[0] == 'O' ? "%s %s" : "[UNAVAILABLE] %s %s", m->order.command, text);
     }
@@ -84,7 +107,11 @@ ask(struct connection *c)
 
     choose(c, m);
     if (m->asked_count == 0) {
-        end(c, "OK", "completed");
+        end(c, "OK", m->order.changes_nothing ? "changed nothing: the mailbox was opened to be read" : "completed");
+        return;
+    }
+    if (m->order.changes_nothing) {
+        tell(c);
         return;
     }
     b = store_ask_begin(c, MSG_FLAGS, on_changed);
@@ -115,14 +142,16 @@ say_flags(struct connection *c, const struct db_view *view, uint32_t uid)
 
     if (!exact || db_entry(view, s->view.mailbox_id, s->view.folder_id, uid, &e) != MT_OK)
         return;
+    if (e.keywords.len > 0)
+        imap_tell_keywords(c, view);
     buf_printf(&c->out, "* %u FETCH (", at + 1);
-    if (s->mark->order.says_uid)
+    if (s->mark->order.says_uid || (s->enabled & IMAP_QRESYNC) != 0)
         buf_printf(&c->out, "UID %u ", uid);
     if ((s->enabled & IMAP_CONDSTORE) != 0)
         buf_printf(&c->out, "MODSEQ (%llu)%s", (unsigned long long)e.modseq, s->mark->order.silent ? "" : " ");
     if (!s->mark->order.silent) {
         buf_append_string(&c->out, "FLAGS ");
-        imap_put_flags(&c->out, &e);
+        imap_put_flags(c, uid, &e);
     }
     buf_append_string(&c->out, ")\r\n");
 }
@@ -137,17 +166,24 @@ tell_some(struct connection *c, struct imap_task *t)
     struct imap      *s = c->own;
     struct imap_mark *m = s->mark;
     struct db_view    view;
-    uint32_t          end = m->told + TOLD_AT_ONCE < m->asked_count ? m->told + TOLD_AT_ONCE : m->asked_count;
+    uint32_t          until = m->told + TOLD_AT_ONCE < m->asked_count ? m->told + TOLD_AT_ONCE : m->asked_count;
 
     (void)t;
     if ((m->order.silent && (s->enabled & IMAP_CONDSTORE) == 0) || db_view_begin(c->imapd->db, &view) != MT_OK) {
-        ask(c);
+        if (m->order.changes_nothing)
+            end(c, "NO", "failed: the store cannot be read at the moment");
+        else
+            ask(c);
         return false;
     }
-    for (; m->told < end; m->told++)
+    for (; m->told < until; m->told++)
         if (!imap_set_has(&m->modified, m->asked[m->told]))
             say_flags(c, &view, m->asked[m->told]);
     db_view_end(&view);
+    if (m->told == m->asked_count && m->order.changes_nothing) {       /* nobody is asked, so this task goes on with the next ones */
+        choose(c, m);
+        m->told = 0;
+    }
     if (m->told < m->asked_count)
         return true;
     ask(c);
@@ -165,8 +201,13 @@ tell(struct connection *c)
 {
     struct imap      *s = c->own;
     struct imap_task *t = calloc(1, sizeof(*t));
+    struct db_view    view;
 
     s->mark->told = 0;
+    if (s->mark->order.keywords[0] != '\0' && db_view_begin(c->imapd->db, &view) == MT_OK) {
+        imap_tell_keywords(c, &view);
+        db_view_end(&view);
+    }
     if (t == NULL) {
         end(c, "NO", "failed: out of memory");
         return;
@@ -220,6 +261,7 @@ imap_mark_begin(struct connection *c, struct imap_set *uids, const struct imap_m
     m->uids = *uids;
     *uids = (struct imap_set){ 0 };
     m->order = *order;
+    m->order.silent = order->silent && !order->changes_nothing;
     s->mark = m;
     ask(c);
 }

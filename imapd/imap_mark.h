@@ -17,10 +17,12 @@ struct imap_mark_order {
     uint8_t      op;                /* enum msg_flags_op */
     uint32_t     flags;             /* enum entry_flag */
     char         keywords[ENTRY_KEYWORDS_BYTES + 1];    /* separated by spaces */
+    bool         changes_nothing;   /* the folder was opened to be read: the flags are told as they are, also where silence was wanted */
     bool         silent;            /* the new flags are not told */
     bool         says_uid;          /* they are told with the UID */
     uint64_t     unchanged_since;   /* UINT64_MAX: in any case */
     const char  *command;           /* of the tagged answer: "STORE" */
+    const char  *status, *text;     /* the tagged answer when all was changed; NULL: OK, and that it is completed */
 };
 
 /* Reads flags and keywords, in parentheses or not, into flags and keywords. */

@@ -144,6 +144,14 @@ imap_message_range(const struct imap_message *m, const uint32_t *path, unsigned 
     }
 }
 
+enum part_encoding
+imap_message_encoding(const struct imap_message *m, const uint32_t *path, unsigned len)
+{
+    uint32_t at = imap_message_find(m, path, len);
+
+    return len == 0 || m->child[at] != PARSED_NO_PARENT ? ENCODING_BINARY : (enum part_encoding)m->parts[at].encoding;
+}
+
 int
 imap_message_read(const struct imap_message *m, struct imap_range64 range, struct buf *out)
 {

@@ -47,6 +47,12 @@ enum imap_section { IMAP_SECTION_WHOLE, IMAP_SECTION_HEADER, IMAP_SECTION_TEXT, 
  */
 bool imap_message_range(const struct imap_message *m, const uint32_t *path, unsigned len, enum imap_section section, struct imap_range64 *out);
 
+/*
+ * How a part's octets are to be decoded. The message itself, and parts that hold other parts, are shown as they are (RFC 2045 section 6.4
+ * allows them no other encoding). ENCODING_UNKNOWN: nobody knows how. The part is there.
+ */
+enum part_encoding imap_message_encoding(const struct imap_message *m, const uint32_t *path, unsigned len);
+
 /* Appends the octets of a range, at most IMAP_HEADER_BYTES_MAX. 0 or MT_E…. */
 int imap_message_read(const struct imap_message *m, struct imap_range64 range, struct buf *out);
 

@@ -2,8 +2,6 @@
 
 #include "lib/utf8.h"
 
-#include "imapd/imap.h"
-
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
 /* ---- To modified UTF-7 ------------------------------------------------------------------------------------------------------ */
@@ -67,12 +65,29 @@ character_at(struct slice s, size_t len)
     return character;
 }
 
+static void
+put_quoted(struct buf *b, struct slice name)
+{
+    buf_append_byte(b, '"');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == '"' || name.data[i] == '\\')
+            buf_append_byte(b, '\\');
+        buf_append_byte(b, name.data[i]);
+    }
+    buf_append_byte(b, '"');
+}
+
 void
-imap_put_name(struct buf *b, struct slice name)
+imap_put_name(struct buf *b, struct slice name, bool utf8)
 {
     enum { ENCODED_BYTES_MAX = 4 * IMAP_NAME_BYTES };
     struct buf     text;
     struct encoder e = { .to = &text };
+
+    if (utf8) {
+        put_quoted(b, name);
+        return;
+    }
 
     buf_init(&text, ENCODED_BYTES_MAX);
     while (name.len > 0) {
@@ -82,14 +97,29 @@ imap_put_name(struct buf *b, struct slice name)
         name = slice_sub(name, len == 0 ? 1 : len, name.len);
     }
     end_shift(&e);
-    imap_put_string(b, buf_slice(&text));
+    put_quoted(b, buf_slice(&text));
     buf_fini(&text);
 }
 
 /* ---- From modified UTF-7 ------------------------------------------------------------------------------------------------------ */
 
+struct decoded {
+    char  *data;
+    size_t len, room;
+};
+
 static bool
-put_utf8(char *out, size_t *len, uint32_t c)
+add(struct decoded *d, const char *bytes, size_t len)
+{
+    if (len > d->room - d->len)
+        return false;
+    memcpy(d->data + d->len, bytes, len);
+    d->len += len;
+    return true;
+}
+
+static bool
+add_character(struct decoded *d, uint32_t c)
 {
     char   bytes[4];
     size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
@@ -103,16 +133,12 @@ put_utf8(char *out, size_t *len, uint32_t c)
             bytes[i] = (char)(0x80 | (c & 0x3F));
         bytes[0] = (char)(c | (0xF0u << (4 - n) & 0xFF));
     }
-    if (*len + n > IMAP_NAME_BYTES)
-        return false;
-    memcpy(out + *len, bytes, n);
-    *len += n;
-    return true;
+    return add(d, bytes, n);
 }
 
 /* What stands between "&" and "-"; *from begins behind the "-" then. */
 static bool
-decode_shift(struct slice *from, char *out, size_t *len)
+decode_shift(struct slice *from, struct decoded *out)
 {
     uint32_t bits = 0, high = 0;
     unsigned count = 0;
@@ -122,7 +148,7 @@ decode_shift(struct slice *from, char *out, size_t *len)
         return false;
     if (end == 0) {
         *from = slice_sub(*from, 1, from->len);
-        return put_utf8(out, len, '&');
+        return add(out, "&", 1);
     }
     for (size_t i = 0; i < end; i++) {
         const char *digit = from->data[i] == '\0' ? NULL : strchr(digits, from->data[i]);
@@ -143,9 +169,9 @@ decode_shift(struct slice *from, char *out, size_t *len)
         }
         if (high != 0 && (unit < 0xDC00 || unit > 0xDFFF))
             return false;
-        if (unit <= 0x7f)       /* what is ASCII stands for itself (RFC 3501 section 5.1.3); a NUL would end the name */
+        if (unit <= 0x7f)       /* what is ASCII stands for itself (RFC 9051 appendix A.1); a NUL would end the name */
             return false;
-        if (!put_utf8(out, len, high != 0 ? 0x10000 + ((high & 0x3FF) << 10 | (unit & 0x3FF)) : unit))
+        if (!add_character(out, high != 0 ? 0x10000 + ((high & 0x3FF) << 10 | (unit & 0x3FF)) : unit))
             return false;
         high = 0;
     }
@@ -153,84 +179,174 @@ decode_shift(struct slice *from, char *out, size_t *len)
     return high == 0 && count < 6 && bits == 0;
 }
 
-bool
-imap_name_decode(struct slice from, char out[IMAP_NAME_BYTES + 1])
+static bool
+decode(struct slice from, bool utf8, struct decoded *out)
 {
-    size_t len = 0;
-
     while (from.len > 0) {
         char   c = from.data[0];
         size_t n = utf8_char_len(from);
 
         if (n == 0 || (unsigned char)c < ' ' || c == 0x7f)
             return false;
-        if (c == '&') {
+        if (c == '&' && !utf8) {
             from = slice_sub(from, 1, from.len);
-            if (!decode_shift(&from, out, &len))
+            if (!decode_shift(&from, out))
                 return false;
             continue;
         }
-        if (len + n > IMAP_NAME_BYTES)
+        if (!add(out, from.data, n))
             return false;
-        memcpy(out + len, from.data, n);
-        len += n;
         from = slice_sub(from, n, from.len);
     }
-    out[len] = '\0';
-    return utf8_is_valid(slice_make(out, len));
+    return true;
+}
+
+bool
+imap_name_decode(struct slice from, bool utf8, char out[IMAP_NAME_BYTES + 1])
+{
+    struct decoded d = { .data = out, .room = IMAP_NAME_BYTES };
+
+    if (!decode(from, utf8, &d))
+        return false;
+    out[d.len] = '\0';
+    return true;
+}
+
+bool
+imap_pattern_decode(struct slice from, bool utf8, char *out, size_t *len)
+{
+    struct decoded d = { .data = out, .room = IMAP_PATTERN_ROOM(from.len) };
+
+    if (!decode(from, utf8, &d))
+        return false;
+    *len = d.len;
+    return true;
 }
 
 /* ---- Wildcards ------------------------------------------------------------------------------------------------------------------ */
 
-static bool
-is_wildcard(char c)
+/* Bit n stands for the first n octets of the name, or for the octet n. */
+enum { WORD_BITS = 64, WORDS = (IMAP_NAME_BYTES + WORD_BITS) / WORD_BITS, OCTETS = 256 };
+
+struct bits {
+    uint64_t words[WORDS];
+};
+
+static void
+set_bit(struct bits *b, size_t n)
 {
-    return c == '*' || c == '%';
+    b->words[n / WORD_BITS] |= (uint64_t)1 << n % WORD_BITS;
+}
+
+static bool
+has_bit(const struct bits *b, size_t n)
+{
+    return (b->words[n / WORD_BITS] >> n % WORD_BITS & 1) != 0;
+}
+
+static struct bits
+both(struct bits a, struct bits b)
+{
+    for (unsigned i = 0; i < WORDS; i++)
+        a.words[i] &= b.words[i];
+    return a;
+}
+
+static struct bits
+moved_up(struct bits a)
+{
+    uint64_t over = 0;
+
+    for (unsigned i = 0; i < WORDS; i++) {
+        uint64_t word = a.words[i];
+
+        a.words[i] = word << 1 | over;
+        over = word >> (WORD_BITS - 1);
+    }
+    return a;
 }
 
 /*
- * Which beginnings of the name the pattern so far can have taken: each of its characters takes one pass. A run of wildcards takes two
- * at most, and more characters than the name has end it, so that there are at most three passes for each octet of the name.
+ * From each beginning that was taken on, as far up as the steps are allowed without a gap. Adding a start to a run of ones carries
+ * through it to its end: what the sum changed is what can be reached.
  */
-static bool
-fits(struct slice name, struct slice pattern, bool nocase)
+static struct bits
+flooded(struct bits taken, struct bits allowed)
 {
-    bool   taken[IMAP_NAME_BYTES + 2] = { true };
-    char   wildcard = '\0';     /* of the run under way, the one that takes more */
-    size_t characters = 0;
+    struct bits starts = both(moved_up(taken), allowed);
+    uint64_t    carry = 0;
 
-    if (name.len > IMAP_NAME_BYTES)
-        return false;
-    for (size_t p = 0; p < pattern.len; p++) {
-        char c = pattern.data[p];
+    for (unsigned i = 0; i < WORDS; i++) {
+        uint64_t half = allowed.words[i] + starts.words[i];
+        uint64_t sum = half + carry;
 
-        if (is_wildcard(c) && (wildcard == '*' || wildcard == c))
-            continue;
-        wildcard = is_wildcard(c) ? c : '\0';
-        if (!is_wildcard(c) && ++characters > name.len)
-            return false;
-        if (is_wildcard(c)) {
-            for (size_t n = 0; n < name.len; n++)
-                taken[n + 1] = taken[n + 1] || (taken[n] && (c == '*' || name.data[n] != '/'));
+        carry = (half < starts.words[i]) | (sum < half);
+        taken.words[i] |= starts.words[i] | ((sum ^ allowed.words[i]) & allowed.words[i]);
+    }
+    return taken;
+}
+
+struct fit {
+    struct bits at[OCTETS];     /* where in the name each octet stands */
+    struct bits any, level;     /* beginnings to which "*" and "%" may go on */
+    struct bits taken;          /* beginnings of the name that the pattern so far can have taken */
+    size_t      len;            /* of the name */
+    size_t      characters;     /* of the pattern so far that are no wildcards */
+    char        wildcard;       /* of the run under way, the one that takes more */
+};
+
+static bool
+is_inbox(struct slice name)
+{
+    return slice_starts(name, "INBOX") && (name.len == 5 || name.data[5] == '/');
+}
+
+static void
+begin_fit(struct fit *f, struct slice name)
+{
+    size_t nocase = is_inbox(name) ? 5 : 0;
+
+    *f = (struct fit){ .len = name.len };
+    set_bit(&f->taken, 0);
+    for (size_t i = 0; i < name.len; i++) {
+        set_bit(&f->at[(unsigned char)name.data[i]], i);
+        if (i < nocase)
+            set_bit(&f->at[(unsigned char)ascii_lower(name.data[i])], i);
+        set_bit(&f->any, i + 1);
+        if (name.data[i] != '/')
+            set_bit(&f->level, i + 1);
+    }
+}
+
+/* A run of wildcards takes two steps at most, and more characters than the name has end it. */
+static bool
+go_on(struct fit *f, struct slice pattern)
+{
+    for (size_t i = 0; i < pattern.len; i++) {
+        char c = pattern.data[i];
+
+        if (c == '*' || c == '%') {
+            if (f->wildcard == '*' || f->wildcard == c)
+                continue;
+            f->wildcard = c;
+            f->taken = flooded(f->taken, c == '*' ? f->any : f->level);
             continue;
         }
-        for (size_t n = name.len; n-- > 0;)
-            taken[n + 1] = taken[n] && (c == name.data[n] || (nocase && ascii_lower(c) == ascii_lower(name.data[n])));
-        taken[0] = false;
+        f->wildcard = '\0';
+        if (++f->characters > f->len)
+            return false;
+        f->taken = moved_up(both(f->taken, f->at[(unsigned char)c]));
     }
-    return taken[name.len];
+    return true;
 }
 
 bool
 imap_name_matches(struct slice name, struct slice reference, struct slice pattern)
 {
-    struct buf whole;
-    bool       matches;
+    struct fit f;
 
-    buf_init(&whole, reference.len + pattern.len + 1);
-    buf_append_slice(&whole, reference);
-    buf_append_slice(&whole, pattern);
-    matches = whole.fault == 0 && fits(name, buf_slice(&whole), slice_equal_nocase(name, slice_of("INBOX")));
-    buf_fini(&whole);
-    return matches;
+    if (name.len > IMAP_NAME_BYTES)
+        return false;
+    begin_fit(&f, name);
+    return go_on(&f, reference) && go_on(&f, pattern) && has_bit(&f.taken, name.len);
 }

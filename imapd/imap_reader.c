@@ -1,6 +1,7 @@
 #include "imapd/imap_reader.h"
 
 #include "lib/error.h"
+#include "lib/utf8.h"
 
 bool
 imap_reader_init(struct imap_reader *r, struct slice command)
@@ -161,6 +162,8 @@ quoted(struct imap_reader *r)
     }
     if (!imap_take(r, "\""))
         imap_fail(r, "the end of a quoted string");
+    if (r->utf8 && !utf8_is_valid(slice_make(r->unquoted.data + before, r->unquoted.len - before)))
+        imap_fail(r, "a quoted string in UTF-8");
     return slice_make(r->unquoted.data + before, r->unquoted.len - before);
 }
 

@@ -13,6 +13,7 @@ struct imap_reader {
     struct slice all;
     struct buf   unquoted;          /* quoted strings without their backslashes; never moves while the command is read */
     const char  *fault;             /* what was expected; NULL: all is well */
+    bool         utf8;              /* the client enabled UTF-8: quoted strings have to be that (RFC 6855 section 3), and names of mailboxes are */
 };
 
 /* command: with literals, without the last line end. False: out of memory. */

@@ -139,6 +139,22 @@ imap_set_copy(struct imap_set *to, const struct imap_set *from)
     return true;
 }
 
+void
+imap_put_range(struct buf *b, const struct imap_range *r)
+{
+    buf_printf(b, r->first == r->last ? "%u" : "%u:%u", r->first, r->last);
+}
+
+void
+imap_set_put(struct buf *b, const struct imap_set *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (i > 0)
+            buf_append_byte(b, ',');
+        imap_put_range(b, &s->ranges[i]);
+    }
+}
+
 bool
 imap_set_has(const struct imap_set *s, uint32_t number)
 {

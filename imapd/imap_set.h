@@ -5,7 +5,7 @@
  * rise and do not touch, so that a set that names a message a thousand times costs no more than one that does so once.
  */
 
-#include "lib/slice.h"
+#include "lib/buf.h"
 
 #define IMAP_SET_RANGES_MAX 8192u       /* as written; more are refused */
 
@@ -30,6 +30,10 @@ bool imap_set_append(struct imap_set *s, uint32_t number);
 
 /* A copy of its own. False: out of memory. */
 bool imap_set_copy(struct imap_set *to, const struct imap_set *from);
+
+/* "1:3,7"; a range alone. */
+void imap_set_put(struct buf *b, const struct imap_set *s);
+void imap_put_range(struct buf *b, const struct imap_range *r);
 
 bool imap_set_has(const struct imap_set *s, uint32_t number);      /* binary search */
 

@@ -4,21 +4,22 @@
 
 #include <stdlib.h>
 
-enum { FIRST_UIDS = 64 };
-
 static bool
 append(struct imap_view *v, uint32_t uid)
 {
-    if (v->count == v->cap) {
-        uint32_t  cap = v->cap < FIRST_UIDS ? FIRST_UIDS : v->cap + v->cap / 2;
-        uint32_t *uids = realloc(v->uids, cap * sizeof(*uids));
+    if (!imap_uids_append(&v->list, &v->count, uid))
+        return false;
+    v->uids = imap_uids_array(v->list);
+    return true;
+}
 
-        if (uids == NULL)
-            return false;
-        v->uids = uids;
-        v->cap = cap;
-    }
-    v->uids[v->count++] = uid;
+/* Before what it was told of becomes other than what other sessions were told of. */
+static bool
+make_own(struct imap_view *v)
+{
+    if (!imap_uids_own(&v->list, v->count))
+        return false;
+    v->uids = imap_uids_array(v->list);
     return true;
 }
 
@@ -37,7 +38,6 @@ add_entry(void *arg, uint32_t uid, const struct entry *e)
     return r->rc == MT_OK;
 }
 
-/* UIDs from from_uid on; the exact number of messages is known, so memory is asked for once. */
 static int
 read_uids(struct imap_view *v, const struct db_view *db, uint32_t from_uid)
 {
@@ -45,6 +45,57 @@ read_uids(struct imap_view *v, const struct db_view *db, uint32_t from_uid)
     int            rc = db_entries(db, v->mailbox_id, v->folder_id, from_uid, add_entry, &r);
 
     return rc == MT_OK ? r.rc : rc;
+}
+
+struct unseen {
+    uint32_t number, first;
+};
+
+static bool
+look_whether_seen(void *arg, uint32_t uid, const struct entry *e)
+{
+    struct unseen *u = arg;
+
+    (void)uid;
+    u->number++;
+    if ((e->flags & ENTRY_SEEN) == 0)
+        u->first = u->number;
+    return u->first == 0 && u->number < IMAP_VIEW_UNSEEN_LOOKED_AT;
+}
+
+static int
+find_unseen(struct imap_view *v, const struct db_view *db)
+{
+    struct unseen u = { 0 };
+    int           rc = db_entries(db, v->mailbox_id, v->folder_id, 0, look_whether_seen, &u);
+
+    v->first_unseen = u.first;
+    return rc;
+}
+
+/* The list that is kept, with what arrived since. It does not fit where messages have gone that nobody here was told of. */
+static int
+open_kept(struct imap_view *v, const struct db_view *db, const struct folder_record *f)
+{
+    int rc;
+
+    if (v->kept == NULL || (v->list = imap_uids_find(v->kept, v->mailbox_id, v->folder_id, v->uidvalidity)) == NULL)
+        return MT_ENOTFOUND;
+    v->uids = imap_uids_array(v->list);
+    v->count = imap_uids_count(v->list);
+    rc = read_uids(v, db, v->count == 0 ? 0 : v->uids[v->count - 1] + 1);
+    return rc == MT_OK && v->count != f->messages ? MT_ENOTFOUND : rc;
+}
+
+/* The number of messages is known, so memory is asked for once. */
+static int
+open_anew(struct imap_view *v, const struct db_view *db, const struct folder_record *f)
+{
+    imap_uids_release(v->list);
+    v->count = 0;
+    v->uids = NULL;
+    v->list = f->messages < UINT32_MAX ? imap_uids_new((uint32_t)f->messages) : NULL;
+    return v->list == NULL ? MT_ENOMEM : read_uids(v, db, 0);
 }
 
 int
@@ -56,12 +107,16 @@ imap_view_open(struct imap_view *v, const struct db_view *db, const struct folde
     v->mailbox_id = f->mailbox_id;
     v->folder_id = f->id;
     v->uidvalidity = f->uidvalidity;
+    v->uidnext = f->uidnext;
     v->modseq = v->compared = f->modseq;
-    if (f->messages > 0 && f->messages < UINT32_MAX / 8) {
-        v->uids = malloc(f->messages * sizeof(*v->uids));
-        v->cap = v->uids == NULL ? 0 : (uint32_t)f->messages;
-    }
-    rc = read_uids(v, db, 0);
+    v->keywords_sum = checksum(f->keywords);
+    rc = open_kept(v, db, f);
+    if (rc == MT_ENOTFOUND)
+        rc = open_anew(v, db, f);
+    if (rc == MT_OK && v->kept != NULL)
+        imap_uids_keep(v->kept, v->mailbox_id, v->folder_id, v->uidvalidity, v->list);
+    if (rc == MT_OK)
+        rc = find_unseen(v, db);
     if (rc != MT_OK)
         imap_view_close(v);
     return rc;
@@ -70,12 +125,14 @@ imap_view_open(struct imap_view *v, const struct db_view *db, const struct folde
 void
 imap_view_close(struct imap_view *v)
 {
-    struct connection *c = v->connection;
+    struct connection     *c = v->connection;
+    struct imap_uids_kept *kept = v->kept;
 
     if (v->watched)
         LIST_REMOVE(v, link);
-    free(v->uids);
-    *v = (struct imap_view){ .connection = c };
+    imap_uids_release(v->list);
+    imap_set_fini(&v->recent);
+    *v = (struct imap_view){ .connection = c, .kept = kept };
 }
 
 void
@@ -128,9 +185,69 @@ imap_view_find(const struct imap_view *v, uint32_t uid, bool *exact)
     return low;
 }
 
+uint64_t
+imap_view_told_modseq(const struct imap_view *v)
+{
+    return v->flags_from != 0 && v->flags_since < v->modseq ? v->flags_since : v->modseq;
+}
+
+void
+imap_view_compare(struct imap_view *v)
+{
+    v->compare = true;
+    v->queued = 0;
+}
+
+bool
+imap_view_take_keywords(struct imap_view *v, struct slice keywords)
+{
+    uint64_t sum = checksum(keywords);
+    bool     changed = sum != v->keywords_sum;
+
+    v->keywords_sum = sum;
+    return changed;
+}
+
+/* ---- What is recent ------------------------------------------------------------------------------------------------------------- */
+
+void
+imap_view_add_recent(struct imap_view *v, uint32_t first, uint32_t next)
+{
+    struct imap_set *s = &v->recent;
+
+    if (first >= next)
+        return;
+    if (s->count == IMAP_VIEW_RECENT_RANGES)
+        s->ranges[s->count - 1].last = next - 1;
+    else if (imap_set_append(s, first))
+        s->ranges[s->count - 1].last = next - 1;
+}
+
+bool
+imap_view_is_recent(const struct imap_view *v, uint32_t uid)
+{
+    return imap_set_has(&v->recent, uid);
+}
+
+uint32_t
+imap_view_count_recent(const struct imap_view *v)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < v->recent.count; i++) {
+        const struct imap_range *range = &v->recent.ranges[i];
+        bool                     exact;
+        uint32_t                 first = imap_view_find(v, range->first, &exact);
+        uint32_t                 last = imap_view_find(v, range->last, &exact);
+
+        count += last + exact - first;
+    }
+    return count;
+}
+
 /* ---- Telling what gathered ---------------------------------------------------------------------------------------------- */
 
-static void
+static int
 tell_expunges(struct imap_view *v, const struct imap_view_events *events, void *arg)
 {
     for (unsigned i = 0; i < v->queued; i++) {
@@ -139,10 +256,13 @@ tell_expunges(struct imap_view *v, const struct imap_view_events *events, void *
 
         if (v->queue[i].kind != CHANGE_DELETED || !exact)
             continue;
+        if (!make_own(v))
+            return MT_ENOMEM;
         memmove(v->uids + at, v->uids + at + 1, (v->count - at - 1) * sizeof(*v->uids));
         v->count--;
         events->expunged(arg, at + 1, v->queue[i].uid);
     }
+    return MT_OK;
 }
 
 static int
@@ -171,25 +291,34 @@ tell_flags(struct imap_view *v, const struct db_view *db, const struct imap_view
 }
 
 static int
-tell_arrivals(struct imap_view *v, const struct db_view *db, const struct imap_view_events *events, void *arg)
+tell_arrivals(struct imap_view *v, const struct db_view *db, const struct folder_record *f, const struct imap_view_events *events, void *arg)
 {
     uint32_t before = v->count;
-    uint32_t last = v->count == 0 ? 0 : v->uids[v->count - 1];
-    int      rc = read_uids(v, db, last + 1);
+    int      rc = read_uids(v, db, v->uidnext);
 
+    if (rc == MT_OK)
+        v->uidnext = f->uidnext;
+    else if (v->count > before)
+        v->uidnext = v->uids[v->count - 1] + 1;
     if (v->count != before)
-        events->exists(arg, v->count);
+        events->exists(arg, v->count, f);
     return rc;
 }
 
-/* Keeps what may not be told yet. */
+/*
+ * Keeps what may not be told yet. Changes come in the order of their modseq: of the flags, all are told that were changed before the last
+ * one in the queue; with the same modseq, more may follow.
+ */
 static void
-keep_expunges(struct imap_view *v, bool told)
+empty_queue(struct imap_view *v, bool expunges_told)
 {
+    uint64_t last = v->queued == 0 ? 0 : v->queue[v->queued - 1].modseq;
     unsigned kept = 0;
 
+    if (last > v->compared + 1)
+        v->compared = last - 1;
     for (unsigned i = 0; i < v->queued; i++)
-        if (!told && v->queue[i].kind == CHANGE_DELETED)
+        if (!expunges_told && v->queue[i].kind == CHANGE_DELETED)
             v->queue[kept++] = v->queue[i];
     v->queued = kept;
 }
@@ -203,7 +332,17 @@ struct comparing {
     uint32_t                       at;      /* next UID of the view to compare */
     uint32_t                       kept;    /* so many are there still */
     uint32_t                       told;
+    bool                           writes;  /* the view's list is its own */
+    int                            rc;
 };
+
+static void
+keep_uid(struct comparing *k)
+{
+    if (k->kept != k->at)
+        k->view->uids[k->kept] = k->view->uids[k->at];
+    k->kept++;
+}
 
 static void
 drop_until(struct comparing *k, uint32_t uid)
@@ -211,8 +350,10 @@ drop_until(struct comparing *k, uint32_t uid)
     struct imap_view *v = k->view;
 
     for (; k->at < v->count && v->uids[k->at] < uid; k->at++) {
-        if (k->told == IMAP_VIEW_EXPUNGES_MAX) {
-            v->uids[k->kept++] = v->uids[k->at];
+        if (!k->writes && !(k->writes = make_own(v)))
+            k->rc = MT_ENOMEM;
+        if (k->told == IMAP_VIEW_EXPUNGES_MAX || k->rc != MT_OK) {
+            keep_uid(k);
             continue;
         }
         k->told++;
@@ -228,8 +369,10 @@ compare_entry(void *arg, uint32_t uid, const struct entry *e)
 
     (void)e;
     drop_until(k, uid);
-    if (k->at < v->count && v->uids[k->at] == uid)
-        v->uids[k->kept++] = v->uids[k->at++];
+    if (k->at < v->count && v->uids[k->at] == uid) {
+        keep_uid(k);
+        k->at++;
+    }
     return k->at < v->count;
 }
 
@@ -243,6 +386,8 @@ compare_all(struct imap_view *v, const struct db_view *db, const struct imap_vie
     if (rc != MT_OK)
         return rc;
     drop_until(&k, UINT32_MAX);
+    if (k.rc != MT_OK)
+        return k.rc;
     v->count = k.kept;
     v->compare = k.told == IMAP_VIEW_EXPUNGES_MAX;
     if (v->flags_from == 0)
@@ -293,10 +438,14 @@ imap_view_tell(struct imap_view *v, struct db *db, bool expunges, const struct i
     /* What another process did just now is in the database before it is told: a command behind it shall not miss it. */
     if (rc == MT_OK && v->queued == 0 && (folder.modseq != v->modseq || folder.messages != v->count))
         v->compare = true;
+    else if (rc == MT_OK && v->queued == 0)     /* each change shows in one of them */
+        v->compare = false;
     if (rc != MT_OK || (v->compare && !expunges) || !is_stale(v)) {
         db_view_end(&view);
         return rc;
     }
+    if (imap_view_take_keywords(v, folder.keywords))
+        events->keywords(arg, folder.keywords);
     if (v->flags_from != 0 && !v->compare)
         rc = tell_compared_flags(v, &view, events, arg);
     if (rc == MT_OK && v->compare) {
@@ -304,18 +453,18 @@ imap_view_tell(struct imap_view *v, struct db *db, bool expunges, const struct i
         if (rc == MT_OK)
             rc = tell_compared_flags(v, &view, events, arg);
         if (rc == MT_OK)
-            rc = tell_arrivals(v, &view, events, arg);
+            rc = tell_arrivals(v, &view, &folder, events, arg);
         v->compared = folder.modseq;
         v->queued = 0;
     } else if (rc == MT_OK) {
-        if (expunges)
-            tell_expunges(v, events, arg);
-        rc = tell_flags(v, &view, events, arg);
+        rc = expunges ? tell_expunges(v, events, arg) : MT_OK;
         if (rc == MT_OK)
-            rc = tell_arrivals(v, &view, events, arg);
-        keep_expunges(v, expunges);
+            rc = tell_flags(v, &view, events, arg);
+        if (rc == MT_OK)
+            rc = tell_arrivals(v, &view, &folder, events, arg);
+        empty_queue(v, expunges);
     }
-    if (rc == MT_OK)
+    if (rc == MT_OK && !v->compare)
         v->modseq = folder.modseq;
     db_view_end(&view);
     return rc;

@@ -1,37 +1,16 @@
 #include "imapd/imapd.h"
 
 #include "imapd/imap.h"
-#include "imapd/pop3.h"
 
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
-#include "lib/tls.h"
+#include "lib/sandbox.h"
+#include "lib/tls_server.h"
 
-#include <errno.h>
-#include <netinet/tcp.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-enum {
-    ACCEPTS_A_TURN  = 16,
-    AGAIN_MS        = 100,      /* until the next accept behind a lack of descriptors */
-    LOGIN_PAUSE_MS  = 1000,     /* between two tries of one address behind a wrong one */
-};
-
-static bool
-is_tls(enum listener kind)
-{
-    return kind == LISTEN_IMAPS || kind == LISTEN_POP3S;
-}
-
-static const struct protocol *
-protocol_of(enum listener kind)
-{
-    return kind == LISTEN_POP3 || kind == LISTEN_POP3S ? &pop3_protocol : &imap_protocol;
-}
 
 static void
 end_if_idle(struct imapd *imapd)
@@ -43,71 +22,8 @@ end_if_idle(struct imapd *imapd)
 void
 imapd_connection_gone(struct imapd *imapd)
 {
+    accept_changed(imapd);
     end_if_idle(imapd);
-}
-
-/* ---- Accepting ------------------------------------------------------------------------------------------------------------ */
-
-static void
-set_accepting(struct imapd *imapd, bool on)
-{
-    for (unsigned i = 0; imapd->accepting != NULL && i < imapd->role->listener_count; i++) {
-        if (on)
-            event_add(imapd->accepting[i], NULL);
-        else
-            event_del(imapd->accepting[i]);
-    }
-}
-
-static void
-take_client(struct imapd *imapd, int fd, const struct sockaddr_storage *from, enum listener kind)
-{
-    char client[INET6_ADDRSTRLEN];
-    int  on = 1;
-
-    stream_client_text(from, client, sizeof(client));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* not for Unix sockets, and they need none */
-    if (imapd->connection_count >= imapd->config->access.sessions_max) {
-        log_info("event=session-refused client=%s reason=\"access.sessions_max %u is reached\"", client,
-                 imapd->config->access.sessions_max);
-        close(fd);
-        return;
-    }
-    connection_open(imapd, fd, client, protocol_of(kind), is_tls(kind));
-}
-
-static void
-on_connection(evutil_socket_t listener, short what, void *arg)
-{
-    const struct timeval again = { .tv_usec = AGAIN_MS * 1000 };
-    struct imapd        *imapd = arg;
-    enum listener        kind = LISTEN_IMAP;
-
-    (void)what;
-    for (unsigned i = 0; i < imapd->role->listener_count; i++)
-        if (imapd->role->listeners[i].fd == listener)
-            kind = imapd->role->listeners[i].kind;
-    for (unsigned n = 0; n < ACCEPTS_A_TURN; n++) {
-        struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
-        socklen_t               len = sizeof(from);
-        int                     fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            set_accepting(imapd, false);
-            event_add(imapd->accept_again, &again);
-        }
-        if (fd < 0)
-            return;
-        take_client(imapd, fd, &from, kind);
-    }
-}
-
-static void
-on_accept_again(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    set_accepting(arg, true);
 }
 
 /* ---- The role ---------------------------------------------------------------------------------------------------------------- */
@@ -140,9 +56,9 @@ open_tls(struct imapd *imapd)
 
     if (r->listener_count == 0 || r->config->tls.certificate == NULL || r->config->tls.certificate[0] == '\0')
         return MT_OK;
-    rc = tls_server_open(r->config->tls.certificate, r->config->tls.key, &imapd->tls);
+    rc = tls_server_new(r->config, r->signer, &imapd->tls);
     if (rc == MT_OK)
-        metric_set(METRIC_TLS_CERT_EXPIRES_UNIX, (uint64_t)tls_expires_unix(imapd->tls));
+        metric_set(METRIC_TLS_CERT_EXPIRES_UNIX, (uint64_t)tls_server_expires_unix(imapd->tls));
     return rc;
 }
 
@@ -160,8 +76,7 @@ imapd_open(struct role_context *r)
     TAILQ_INIT(&imapd->connections);
     if (sodium_init() < 0)
         return MT_EIO;
-    randombytes_buf(imapd->decoy_key, sizeof(imapd->decoy_key));
-    if ((rc = open_tls(imapd)) != MT_OK)
+    if ((rc = open_tls(imapd)) != MT_OK || (rc = charset_modules_open(&imapd->charsets)) != MT_OK)
         return rc;
     return open_database(imapd);
 }
@@ -171,13 +86,11 @@ set_limits(struct imapd *imapd)
 {
     uint32_t *limits = imapd->deadlines.limit_ms;
 
-    limits[DEADLINE_LOGIN] = imapd->config->access.login_timeout_ms;
     limits[DEADLINE_IDLE] = imapd->config->access.idle_timeout_ms;
     limits[DEADLINE_STALLED] = imapd->config->access.stalled_timeout_ms;
     limits[DEADLINE_MESSAGE] = imapd->config->access.stalled_timeout_ms;
-    limits[DEADLINE_TLS] = imapd->config->access.login_timeout_ms;
     limits[DEADLINE_CLOSING] = CONNECTION_CLOSING_MS;
-    limits[DEADLINE_PAUSE] = LOGIN_PAUSE_MS;
+    accept_changed(imapd);
 }
 
 static void
@@ -197,18 +110,13 @@ imapd_start(struct role_context *r)
     if (rc != MT_OK)
         return rc;
     set_limits(imapd);
-    throttle_init(&imapd->throttle, LOGIN_PAUSE_MS);
-    imapd->accepting = calloc(r->listener_count + 1, sizeof(struct event *));
-    imapd->accept_again = evtimer_new(r->base, on_accept_again, imapd);
+    if (r->shared == NULL)
+        return MT_EPROTO;
+    if ((rc = password_checks_open(r->base, imapd->config->access.password_checks_max, &imapd->checks)) != MT_OK ||
+        (rc = sandbox_end_threads()) != MT_OK)
+        return rc;
     imapd->too_late = evtimer_new(r->base, on_too_late, imapd);
-    if (imapd->accepting == NULL || imapd->accept_again == NULL || imapd->too_late == NULL)
-        return MT_ENOMEM;
-    for (unsigned i = 0; i < r->listener_count; i++) {
-        imapd->accepting[i] = event_new(r->base, r->listeners[i].fd, EV_READ | EV_PERSIST, on_connection, imapd);
-        if (imapd->accepting[i] == NULL || event_priority_set(imapd->accepting[i], 0) != 0 || event_add(imapd->accepting[i], NULL) != 0)
-            return MT_ENOMEM;
-    }
-    return MT_OK;
+    return imapd->too_late == NULL ? MT_ENOMEM : accept_start(imapd);
 }
 
 /* ---- Changes ------------------------------------------------------------------------------------------------------------------ */
@@ -239,6 +147,35 @@ imapd_watch(struct imapd *imapd, struct imap_view *v)
     v->watched = true;
 }
 
+uint32_t
+imapd_claimed(const struct imapd *imapd, const struct imap_view *v, uint32_t enough)
+{
+    const struct imap_view *w;
+    uint32_t                claimed = 0;
+
+    LIST_FOREACH(w, &imapd->watches[bucket_of(v->mailbox_id, v->folder_id)], link) {
+        if (w != v && w->claims && w->mailbox_id == v->mailbox_id && w->folder_id == v->folder_id && w->recent_next > claimed)
+            claimed = w->recent_next;
+        if (claimed >= enough)
+            break;
+    }
+    return claimed;
+}
+
+/* Who is logged in to that mailbox (0: to any), or as that agent ("": as whoever), stays only where that would be right now. */
+static void
+revoke_logins(struct imapd *imapd, uint32_t mailbox_id, const char *agent)
+{
+    for (struct connection *c = TAILQ_FIRST(&imapd->connections), *next; c != NULL; c = next) {
+        const struct session *s = &c->session;
+
+        next = TAILQ_NEXT(c, link);
+        if (s->logged_in && !c->revoked && (mailbox_id == 0 || s->mailbox_id == mailbox_id) && (agent[0] == '\0' || strcmp(s->agent, agent) == 0) &&
+            !session_holds(c))
+            connection_revoke(c);
+    }
+}
+
 static int
 take_change(struct imapd *imapd, struct reader *r)
 {
@@ -248,8 +185,14 @@ take_change(struct imapd *imapd, struct reader *r)
     change_read(r, &change);
     if (!read_end(r))
         return MT_EPROTO;
+    if (change.kind == CHANGE_MAILBOX)
+        revoke_logins(imapd, change.mailbox_id, "");
+    else if (change.kind == CHANGE_AGENT)
+        revoke_logins(imapd, 0, change.mailbox);
     if (change.folder_id == 0)
         return MT_OK;
+    if (change.kind == CHANGE_DELETED)
+        imap_uids_gone(&imapd->uids, change.mailbox_id, change.folder_id, change.uid);
     for (v = LIST_FIRST(&imapd->watches[bucket_of(change.mailbox_id, change.folder_id)]); v != NULL; v = next) {
         next = LIST_NEXT(v, link);
         if (v->mailbox_id != change.mailbox_id || v->folder_id != change.folder_id)
@@ -258,6 +201,18 @@ take_change(struct imapd *imapd, struct reader *r)
         imap_changed(v->connection);
     }
     return MT_OK;
+}
+
+/* Changes that happened while there was no channel, or before store took the subscription, were told to nobody. */
+static void
+compare_all(struct imapd *imapd)
+{
+    for (unsigned i = 0; i < IMAPD_WATCH_BUCKETS; i++)
+        for (struct imap_view *v = LIST_FIRST(&imapd->watches[i]), *next; v != NULL; v = next) {
+            next = LIST_NEXT(v, link);
+            v->compare = true;
+            imap_changed(v->connection);
+        }
 }
 
 static int
@@ -269,21 +224,11 @@ on_store_message(void *arg, const struct msg_head *head, struct reader *in, int 
     (void)fd;
     if (head->type == MSG_CHANGED)
         return take_change(imapd, in);
-    if (head->type == MSG_ANSWER && head->req == imapd->subscribe_req)
+    if (head->type == MSG_ANSWER && head->req == imapd->subscribe_req) {
+        compare_all(imapd);
         return MT_OK;
+    }
     return head->type == MSG_ANSWER ? store_asks_answered(imapd, head, in) : MT_EPROTO;
-}
-
-/* Changes that happened while there was no channel were told to nobody. */
-static void
-compare_all(struct imapd *imapd)
-{
-    for (unsigned i = 0; i < IMAPD_WATCH_BUCKETS; i++)
-        for (struct imap_view *v = LIST_FIRST(&imapd->watches[i]), *next; v != NULL; v = next) {
-            next = LIST_NEXT(v, link);
-            v->compare = true;
-            imap_changed(v->connection);
-        }
 }
 
 static void
@@ -301,6 +246,7 @@ on_store(struct role_context *r, bool connected)
     if (subscribed)
         subscribe(imapd);
     compare_all(imapd);
+    revoke_logins(imapd, 0, "");
 }
 
 static void
@@ -308,8 +254,7 @@ imapd_retire(struct role_context *r)
 {
     struct imapd *imapd = r->own;
 
-    set_accepting(imapd, false);
-    event_del(imapd->accept_again);
+    accept_stop(imapd);
     end_if_idle(imapd);
 }
 
@@ -338,17 +283,15 @@ imapd_close(struct role_context *r)
     r->draining = r->retired = false;       /* nothing is to be told any more */
     while (!TAILQ_EMPTY(&imapd->connections))
         connection_free(TAILQ_FIRST(&imapd->connections));
+    imap_uids_fini(&imapd->uids);
+    password_checks_close(imapd->checks);
     store_asks_fini(imapd);
-    for (unsigned i = 0; imapd->accepting != NULL && i < r->listener_count; i++)
-        if (imapd->accepting[i] != NULL)
-            event_free(imapd->accepting[i]);
-    free(imapd->accepting);
-    if (imapd->accept_again != NULL)
-        event_free(imapd->accept_again);
+    accept_free(imapd);
     if (imapd->too_late != NULL)
         event_free(imapd->too_late);
     deadlines_fini(&imapd->deadlines);
-    SSL_CTX_free(imapd->tls);
+    tls_server_free(imapd->tls);
+    charset_modules_close(imapd->charsets);
     db_close(imapd->db);
     sodium_memzero(imapd, sizeof(*imapd));
     free(imapd);

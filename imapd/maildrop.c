@@ -68,6 +68,7 @@ maildrop_open(struct db *db, uint32_t mailbox_id, struct slice folder, struct ma
         return rc;
     rc = find_folder(&view, mailbox_id, folder, &record);
     if (rc == MT_OK) {
+        out->folder_id = record.id;
         out->uidvalidity = record.uidvalidity;
         out->bytes = record.bytes;
         rc = read_entries(&view, &record, out);

@@ -17,6 +17,7 @@ struct maildrop_message {
 
 struct maildrop {
     uint32_t                 mailbox_id;
+    uint32_t                 folder_id;
     uint32_t                 uidvalidity;
     uint32_t                 count;
     uint32_t                 deleted_count;

@@ -3,13 +3,12 @@
 #include "imapd/imapd.h"
 
 #include "lib/error.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 
 #include <sodium.h>
 #include <stdlib.h>
-
-enum { ERRORS_MAX = 20 };
 
 void
 pop3_refuse(struct connection *c, const char *text)
@@ -17,9 +16,9 @@ pop3_refuse(struct connection *c, const char *text)
     struct pop3 *p = c->own;
 
     connection_sayf(c, "-ERR %s", text);
-    if (++p->errors < ERRORS_MAX)
+    if (++p->errors < c->imapd->config->access.errors_max)
         return;
-    log_info("s=%x event=session-ended client=%s reason=\"too many errors\"", c->number, c->client);
+    limits_reached(c->imapd->clients, &c->limit, c->client, LIMIT_ERRORS);
     connection_end(c);
 }
 
@@ -32,6 +31,15 @@ find_verb(const struct pop3_verb *verbs, struct slice keyword)
     return NULL;
 }
 
+/* What follows may be of a hostile page's choice. */
+static void
+end_foreign(struct connection *c)
+{
+    log_info("s=%x event=foreign-protocol client=%s", c->number, c->client);
+    connection_say(c, "-ERR [SYS/PERM] this is a mail server, and that is HTTP");
+    connection_end(c);
+}
+
 static void
 handle(struct connection *c, struct slice line)
 {
@@ -40,6 +48,10 @@ handle(struct connection *c, struct slice line)
     const struct pop3_verb *verb;
     uint32_t                errors = p->errors;
 
+    if (p->state == POP3_AUTHORIZATION && foreign_word(slice_sub(line, 0, slice_find(line, ' ')))) {
+        end_foreign(c);
+        return;
+    }
     if (!pop3_command_parse(line, &command)) {
         pop3_refuse(c, "[SYS/PERM] a command is a word, and what belongs to it behind a space");
         return;
@@ -52,7 +64,7 @@ handle(struct connection *c, struct slice line)
         pop3_refuse(c, "wrong number of arguments");
     else
         verb->handle(c, &command);
-    if (p->errors == errors)
+    if (p->errors == errors && p->trying == NULL)
         p->errors = 0;
 }
 
@@ -110,10 +122,6 @@ secured(struct connection *c)
 static void
 expired(struct connection *c, enum deadline_kind kind)
 {
-    if (kind == DEADLINE_PAUSE) {
-        pop3_login_go_on(c);
-        return;
-    }
     log_info("s=%x event=timeout client=%s limit=\"%s\"", c->number, c->client, kind == DEADLINE_LOGIN ? "login" : "a command");
     connection_say(c, "-ERR [SYS/TEMP] nothing was heard for too long; nothing was deleted");
     connection_end(c);
@@ -122,7 +130,8 @@ expired(struct connection *c, enum deadline_kind kind)
 static void
 stop(struct connection *c)
 {
-    connection_say(c, "-ERR [SYS/TEMP] the service is stopping; nothing was deleted");
+    connection_say(c, c->revoked ? "-ERR [AUTH] this login holds no longer; nothing was deleted"
+                                 : "-ERR [SYS/TEMP] the service is stopping; nothing was deleted");
     connection_end(c);
 }
 
@@ -132,13 +141,15 @@ free_session(struct connection *c)
     struct pop3 *p = c->own;
 
     maildrop_free(&p->drop);
-    sasl_end(&p->sasl);
+    login_try_free(p->trying);
     sodium_memzero(p, sizeof(*p));
     free(p);
 }
 
 const struct protocol pop3_protocol = {
     .name    = "pop3",
+    .logins  = METRIC_POP3_LOGINS_TOTAL,
+    .login_failures = METRIC_POP3_LOGIN_FAILURES_TOTAL,
     .open    = open_session,
     .greet   = greet,
     .step    = step,

@@ -10,10 +10,9 @@
  */
 
 #include "imapd/connection.h"
-#include "imapd/login_turn.h"
+#include "imapd/login_try.h"
 #include "imapd/maildrop.h"
 #include "imapd/pop3_command.h"
-#include "imapd/sasl.h"
 
 extern const struct protocol pop3_protocol;
 
@@ -40,14 +39,14 @@ struct pop3 {
     enum pop3_state     state;
     enum pop3_producing producing;
     struct maildrop     drop;
-    struct sasl         sasl;
     struct pop3_message message;
     uint32_t            next;               /* number of the next message of a list */
+    uint64_t            deleted;            /* messages, by QUIT */
     uint32_t            errors;             /* commands that were refused since the last that was not */
-    struct login_turn   turn;
+    struct login_try   *trying;             /* a login under way; NULL: none */
     bool                has_user;
     char                user[SASL_USER_BYTES + 1];
-    char                secret[POP3_LINE_BYTES + 1];    /* of a pending PASS; wiped */
+    bool                reads_only;         /* an agent: nothing is deleted */
 };
 
 /* One command; `in` are the states that allow it. Handlers are in pop3_login.c and pop3_mail.c. */
@@ -68,9 +67,6 @@ void pop3_refuse(struct connection *c, const char *text);
 
 /* The client's answer to a challenge, a line without its end. */
 void pop3_sasl_answer(struct connection *c, struct slice line);
-
-/* The pause before a try is over. */
-void pop3_login_go_on(struct connection *c);
 
 /* Says more of the long answer under way. */
 bool pop3_produce(struct connection *c);

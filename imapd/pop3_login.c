@@ -4,6 +4,7 @@
 #include "imapd/pop3.h"
 
 #include "lib/error.h"
+#include "lib/log.h"
 
 #include <sodium.h>
 
@@ -48,14 +49,28 @@ stls(struct connection *c, const struct pop3_command *command)
 /* ---- The end of each way to log in -------------------------------------------------------------------------------------- */
 
 static void
-refuse_login(struct connection *c, enum sasl_result result, const char *user, const char *reason, const char *reply)
+refuse_text(struct connection *c, const char *reply)
 {
     struct pop3 *p = c->own;
 
-    login_failed(c, result, user, reason);
     p->state = POP3_AUTHORIZATION;
     p->has_user = false;
     pop3_refuse(c, reply);
+}
+
+static void
+refuse_login(struct connection *c, enum sasl_result why)
+{
+    static const char *const replies[] = {
+        [SASL_REFUSED] = "[AUTH] wrong user or password",
+        [SASL_DISABLED] = "[AUTH] this mailbox is disabled",
+        [SASL_MALFORMED] = "[AUTH] the mechanism's message cannot be read",
+        [SASL_UNREADABLE] = "[SYS/TEMP] logins cannot be checked at the moment",
+        [SASL_BUSY] = "[SYS/TEMP] too many logins are being checked; try again",
+        [SASL_PUT_OFF] = "[SYS/TEMP] too many logins from your address or with this name failed; try again later",
+    };
+
+    refuse_text(c, replies[why]);
 }
 
 static void
@@ -64,50 +79,33 @@ accept_login(struct connection *c, const struct login *login)
     struct pop3 *p = c->own;
     int          rc = maildrop_open(c->imapd->db, login->mailbox_id, slice_of(login->folder), &p->drop);
 
-    if (rc == MT_ENOTFOUND) {
-        refuse_login(c, SASL_PASSED, login->mailbox, "no such folder", "[AUTH] there is no such folder; \"Unmatched\" is one");
-        return;
-    }
     if (rc != MT_OK) {
-        refuse_login(c, SASL_PASSED, login->mailbox, mt_strerror(rc), "[SYS/TEMP] the mailbox cannot be read at the moment");
+        log_info("s=%x event=maildrop-not-opened protocol=pop3 client=%s %s folder=\"%s\" reason=\"%s\"", c->number, c->client,
+                 SESSION_NAMES(&c->session), login->folder[0] == '\0' ? "INBOX" : LOG_TEXT(slice_of(login->folder)), mt_strerror(rc));
+        session_end(c);
+        refuse_text(c, rc == MT_ENOTFOUND ? "[AUTH] there is no such folder; \"Unmatched\" is one"
+                                          : "[SYS/TEMP] the mailbox cannot be read at the moment");
         return;
     }
-    login_passed(c, login);
     p->state = POP3_TRANSACTION;
+    p->has_user = false;
+    p->reads_only = login->reads_only;
     connection_limit(c, DEADLINE_IDLE);
-    connection_sayf(c, "+OK %u messages (%llu octets)", p->drop.count, (unsigned long long)p->drop.bytes);
+    connection_sayf(c, "+OK %u messages (%llu octets)%s", p->drop.count, (unsigned long long)p->drop.bytes, p->reads_only ? ", to read only" : "");
 }
 
 static void
-end_login(struct connection *c, enum sasl_result result, const struct login *login, const char *user)
+say_challenge(struct connection *c, struct slice challenge)
 {
-    static const struct {
-        const char *reason, *reply;
-    } refusals[] = {
-        [SASL_REFUSED] = { "wrong secret or no such mailbox", "[AUTH] wrong user or password" },
-        [SASL_DISABLED] = { "disabled", "[AUTH] this mailbox is disabled" },
-        [SASL_MALFORMED] = { "malformed", "[AUTH] the mechanism's message cannot be read" },
-        [SASL_UNREADABLE] = { "the database cannot be read", "[SYS/TEMP] logins cannot be checked at the moment" },
-    };
+    char text[sodium_base64_ENCODED_LEN(SASL_MESSAGE_BYTES, BASE64)];
 
-    if (result == SASL_PASSED)
-        accept_login(c, login);
-    else
-        refuse_login(c, result, user, refusals[result].reason, refusals[result].reply);
+    ((struct pop3 *)c->own)->state = POP3_SASL;
+    sodium_bin2base64(text, sizeof(text), (const unsigned char *)challenge.data, challenge.len, BASE64);
+    buf_append_string(&c->out, "+ ");
+    connection_say(c, text);
 }
 
-/* False: it is not its turn, or it was put off. */
-static bool
-has_turn(struct connection *c)
-{
-    struct pop3           *p = c->own;
-    enum login_turn_answer answer = login_turn(c, &p->turn);
-
-    if (answer == LOGIN_PUT_OFF)
-        refuse_login(c, SASL_UNREADABLE, p->user, "too many tries from this address",
-                     "[SYS/TEMP] too many logins from your address failed; try again later");
-    return answer == LOGIN_NOW;
-}
+static const struct login_protocol login_answers = { say_challenge, accept_login, refuse_login };
 
 /* ---- USER and PASS ------------------------------------------------------------------------------------------------------ */
 
@@ -128,65 +126,17 @@ user(struct connection *c, const struct pop3_command *command)
 }
 
 static void
-check_pass(struct connection *c)
-{
-    struct pop3     *p = c->own;
-    struct login     login;
-    enum sasl_result result;
-
-    if (!has_turn(c))
-        return;
-    result = login_check(c, slice_of(p->user), slice_of(p->secret), &login);
-    sodium_memzero(p->secret, sizeof(p->secret));
-    p->has_user = false;
-    end_login(c, result, &login, p->user);
-    sodium_memzero(&login, sizeof(login));
-}
-
-static void
 pass(struct connection *c, const struct pop3_command *command)
 {
     struct pop3 *p = c->own;
 
-    if (!p->has_user) {
+    if (p->has_user)
+        login_take_both(c, &login_answers, slice_of(p->user), command->line, &p->trying);
+    else
         pop3_refuse(c, "say USER first");
-        return;
-    }
-    slice_copy(p->secret, sizeof(p->secret), command->line);
-    check_pass(c);
 }
 
 /* ---- AUTH ---------------------------------------------------------------------------------------------------------------- */
-
-static void
-say_challenge(struct connection *c, struct slice challenge)
-{
-    char text[sodium_base64_ENCODED_LEN(SASL_MESSAGE_BYTES, BASE64)];
-
-    sodium_bin2base64(text, sizeof(text), (const unsigned char *)challenge.data, challenge.len, BASE64);
-    buf_append_string(&c->out, "+ ");
-    connection_say(c, text);
-}
-
-static void
-take_answer(struct connection *c, struct slice message)
-{
-    struct pop3     *p = c->own;
-    struct buf       challenge;
-    enum sasl_result result;
-
-    buf_init(&challenge, SASL_MESSAGE_BYTES);
-    result = sasl_step(&p->sasl, message, &challenge);
-    if (result == SASL_MORE) {
-        p->state = POP3_SASL;
-        say_challenge(c, buf_slice(&challenge));
-    } else {
-        p->state = POP3_AUTHORIZATION;
-        end_login(c, result, &p->sasl.login, p->sasl.user);
-        sasl_end(&p->sasl);
-    }
-    buf_fini(&challenge);
-}
 
 void
 pop3_sasl_answer(struct connection *c, struct slice line)
@@ -195,37 +145,22 @@ pop3_sasl_answer(struct connection *c, struct slice line)
     unsigned char message[SASL_MESSAGE_BYTES];
     size_t        len;
 
+    p->state = POP3_AUTHORIZATION;
     if (slice_equal(line, slice_of("*")) ||
         sodium_base642bin(message, sizeof(message), line.data, line.len, NULL, &len, NULL, BASE64) != 0) {
-        p->state = POP3_AUTHORIZATION;
-        sasl_end(&p->sasl);
+        login_try_free(p->trying);
         pop3_refuse(c, slice_equal(line, slice_of("*")) ? "cancelled" : "that is no base64");
         return;
     }
-    take_answer(c, slice_make(message, len));
+    login_take(p->trying, slice_make(message, len));
     sodium_memzero(message, sizeof(message));
-}
-
-static void
-begin_sasl(struct connection *c)
-{
-    struct pop3 *p = c->own;
-
-    if (!has_turn(c))
-        return;
-    if (p->secret[0] == '\0') {
-        p->state = POP3_SASL;
-        connection_say(c, "+ ");
-    } else {
-        pop3_sasl_answer(c, slice_of(strcmp(p->secret, "=") == 0 ? "" : p->secret));    /* "=": an empty one (RFC 5034 section 4) */
-    }
-    sodium_memzero(p->secret, sizeof(p->secret));
 }
 
 static void
 auth(struct connection *c, const struct pop3_command *command)
 {
     struct pop3 *p = c->own;
+    struct slice initial = command->count > 1 ? command->arguments[1] : slice_make("", 0);
 
     if (command->count == 0) {      /* as old clients ask what there is */
         connection_sayf(c, "+OK\r\n%sSCRAM-SHA-256\r\nPLAIN\r\n.", connection_is_secure(c) ? "SCRAM-SHA-256-PLUS\r\n" : "");
@@ -235,28 +170,19 @@ auth(struct connection *c, const struct pop3_command *command)
         pop3_refuse(c, "[AUTH] logins are taken over TLS alone: say STLS first, or connect to the port for POP3 with TLS");
         return;
     }
-    if (!login_begin_sasl(c, &p->sasl, command->arguments[0])) {
+    if (!login_begin(c, &login_answers, command->arguments[0], &p->trying)) {
         pop3_refuse(c, "[AUTH] that mechanism is not offered; CAPA lists those that are");
         return;
     }
-    p->user[0] = '\0';
     p->has_user = false;
-    slice_copy(p->secret, sizeof(p->secret), command->count > 1 ? command->arguments[1] : slice_make("", 0));
-    begin_sasl(c);
-}
-
-void
-pop3_login_go_on(struct connection *c)
-{
-    struct pop3 *p = c->own;
-
-    connection_limit(c, DEADLINE_LOGIN);
-    if (!p->turn.pending)
+    if (p->trying == NULL)
         return;
-    if (p->has_user)
-        check_pass(c);
-    else
-        begin_sasl(c);
+    if (initial.len == 0) {
+        p->state = POP3_SASL;
+        connection_say(c, "+ ");
+    } else {
+        pop3_sasl_answer(c, slice_equal(initial, slice_of("=")) ? slice_make("", 0) : initial);     /* "=": an empty one (RFC 5034 section 4) */
+    }
 }
 
 /* ---- The rest ------------------------------------------------------------------------------------------------------------- */

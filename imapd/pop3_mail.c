@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { PIECE_BYTES = 16 * 1024, LINES_A_TURN = 500, EMPTY_LINE_BYTES = 2 };
+enum { PIECE_BYTES = 64 * 1024, LINES_A_TURN = 500, EMPTY_LINE_BYTES = 2 };
 
 static void
 stat_drop(struct connection *c, const struct pop3_command *command)
@@ -162,6 +162,7 @@ send_message(struct connection *c, struct slice text, uint64_t body_lines)
         refuse_unreadable(c, rc);
         return;
     }
+    c->session.fetched++;
     connection_sayf(c, "+OK %llu octets", (unsigned long long)p->message.size);
     p->producing = POP3_MESSAGE;
     connection_produce(c);
@@ -298,6 +299,10 @@ dele(struct connection *c, const struct pop3_command *command)
 
     if (m == NULL)
         return;
+    if (p->reads_only) {
+        pop3_refuse(c, "[SYS/PERM] you may read this mailbox, and change nothing in it");
+        return;
+    }
     maildrop_size(&p->drop, c->imapd->db, number, &bytes);
     m->deleted = true;
     p->drop.deleted_count++;
@@ -321,6 +326,10 @@ rset(struct connection *c, const struct pop3_command *command)
 static void
 say_goodbye(struct connection *c, const char *line)
 {
+    const struct pop3 *p = c->own;
+
+    if (p->deleted > 0)
+        session_removed_from(c, "expunged", p->drop.folder_id, p->deleted);
     connection_say(c, line);
     connection_end(c);
 }
@@ -366,10 +375,12 @@ on_deleted(struct connection *c, int rc, struct reader *r)
             rc = MT_EPROTO;
     }
     if (rc != MT_OK) {
-        log_warning("s=%x event=delete-failed client=%s reason=\"%s\"", c->number, c->client, mt_strerror(rc));
+        log_warning("s=%x event=delete-failed protocol=pop3 client=%s %s reason=\"%s\"", c->number, c->client, SESSION_NAMES(&c->session), mt_strerror(rc));
         say_goodbye(c, "-ERR [SYS/TEMP] some messages were not deleted; try again");
         return rc == MT_EPROTO ? rc : MT_OK;
     }
+    p->deleted += deleted;
+    c->session.removed += deleted;
     if (p->drop.deleted_count > 0)
         ask_to_delete(c);
     else

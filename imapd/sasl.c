@@ -28,9 +28,9 @@ sasl_mechanism_of(struct slice name)
 }
 
 void
-sasl_begin(struct sasl *s, enum sasl_mechanism mechanism, struct db *db, const struct config *config, const uint8_t decoy_key[32], SSL *ssl)
+sasl_begin(struct sasl *s, enum sasl_mechanism mechanism, struct db *db, const struct config *config, SSL *ssl)
 {
-    *s = (struct sasl){ .mechanism = mechanism, .db = db, .config = config, .decoy_key = decoy_key, .ssl = ssl };
+    *s = (struct sasl){ .mechanism = mechanism, .db = db, .config = config, .ssl = ssl };
     buf_init(&s->first_bare, SASL_MESSAGE_BYTES);
     buf_init(&s->server_first, SASL_MESSAGE_BYTES);
 }
@@ -52,33 +52,44 @@ passed(const struct sasl *s, bool right)
 }
 
 static bool
-find_user(struct sasl *s, struct slice user, enum sasl_result *result)
+find_user(struct sasl *s, enum sasl_result *result)
 {
-    slice_copy(s->user, sizeof(s->user), user);
     *result = SASL_UNREADABLE;
-    return login_find(s->db, s->config, s->decoy_key, user, &s->login) == MT_OK;
+    return login_find(s->db, s->config, slice_of(s->user), slice_of(s->identity), &s->login) == MT_OK;
+}
+
+enum sasl_result
+sasl_checked(const struct sasl *s, bool right)
+{
+    return passed(s, right);
 }
 
 /* ---- PLAIN ------------------------------------------------------------------------------------------------------------ */
 
 /* [authorization identity] NUL user NUL secret */
+static bool
+read_plain(struct sasl *s, struct slice message)
+{
+    size_t       first = slice_find(message, '\0');
+    struct slice rest = slice_sub(message, first + 1, message.len);
+    size_t       second = slice_find(rest, '\0');
+
+    s->secret = slice_sub(rest, second + 1, rest.len);
+    return first < message.len && second > 0 && second < rest.len && slice_find(s->secret, '\0') == s->secret.len &&
+           slice_copy(s->identity, sizeof(s->identity), slice_sub(message, 0, first)) &&
+           slice_copy(s->user, sizeof(s->user), slice_sub(rest, 0, second));
+}
+
 static enum sasl_result
 step_plain(struct sasl *s, struct slice message)
 {
-    size_t           first = slice_find(message, '\0');
-    struct slice     identity = slice_sub(message, 0, first);
-    struct slice     rest = slice_sub(message, first + 1, message.len);
-    size_t           second = slice_find(rest, '\0');
-    struct slice     user = slice_sub(rest, 0, second);
-    struct slice     secret = slice_sub(rest, second + 1, rest.len);
     enum sasl_result result;
 
-    if (first == message.len || second == rest.len || user.len == 0 || user.len > SASL_USER_BYTES ||
-        slice_find(secret, '\0') != secret.len)
+    if (!read_plain(s, message))
         return SASL_MALFORMED;
-    if (!find_user(s, user, &result))
+    if (!find_user(s, &result))
         return result;
-    return passed(s, login_matches(&s->login, secret) && (identity.len == 0 || slice_equal_nocase(identity, user)));
+    return s->login.credentials.chosen ? SASL_CHECK : passed(s, login_matches(&s->login, s->secret));
 }
 
 /* ---- SCRAM ------------------------------------------------------------------------------------------------------------ */
@@ -163,7 +174,8 @@ read_header(struct sasl *s, struct slice *message)
     if (first + 1 + second >= message->len || !slice_copy(s->header, sizeof(s->header), header))
         return false;
     *message = slice_sub(*message, header.len, message->len);
-    if (identity.len > 0)
+    s->identity[0] = '\0';
+    if (identity.len > 0 && !(slice_starts(identity, "a=") && read_name(slice_sub(identity, 2, identity.len), s->identity, sizeof(s->identity))))
         return false;
     if (s->mechanism == SASL_SCRAM_PLUS)
         return binding_data(s, header, data) > 0;
@@ -171,32 +183,43 @@ read_header(struct sasl *s, struct slice *message)
     return slice_starts(header, "n,") || (slice_starts(header, "y,") && s->ssl == NULL);
 }
 
+/* Leaves in bare what the proofs are made over, and in nonce the client's part of it. */
+static bool
+read_first(struct sasl *s, struct slice message, struct slice *bare, struct slice *nonce)
+{
+    struct slice name;
+
+    if (!read_header(s, &message))
+        return false;
+    *bare = message;
+    if (!take_attribute(&message, 'n', &name) || !take_attribute(&message, 'r', nonce) || nonce->len == 0 ||
+        !read_name(name, s->user, sizeof(s->user)))
+        return false;
+    for (size_t i = 0; i < nonce->len; i++)     /* RFC 5802 section 7, printable; a comma ended it */
+        if (nonce->data[i] <= ' ' || nonce->data[i] >= 0x7f)
+            return false;
+    return true;
+}
+
 static enum sasl_result
 scram_first(struct sasl *s, struct slice message, struct buf *out)
 {
-    struct slice     bare, name, nonce;
-    char             user[SASL_USER_BYTES + 1], salt[sodium_base64_ENCODED_LEN(16, BASE64)];
+    struct slice     bare, nonce;
+    char             salt[sodium_base64_ENCODED_LEN(16, BASE64)], ours[sodium_base64_ENCODED_LEN(NONCE_BYTES, BASE64)];
     uint8_t          random[NONCE_BYTES];
-    char             ours[sodium_base64_ENCODED_LEN(NONCE_BYTES, BASE64)];
     enum sasl_result result;
     int              len;
 
-    if (!read_header(s, &message))
+    if (!read_first(s, message, &bare, &nonce))
         return SASL_MALFORMED;
-    bare = message;
-    if (!take_attribute(&message, 'n', &name) || !take_attribute(&message, 'r', &nonce) || nonce.len == 0 || !read_name(name, user, sizeof(user)))
-        return SASL_MALFORMED;
-    if (!find_user(s, slice_of(user), &result))
+    if (!find_user(s, &result))
         return result;
-    for (size_t i = 0; i < nonce.len; i++)      /* RFC 5802 section 7, printable; a comma ended it */
-        if (nonce.data[i] <= ' ' || nonce.data[i] >= 0x7f)
-            return SASL_MALFORMED;
     randombytes_buf(random, sizeof(random));
     sodium_bin2base64(ours, sizeof(ours), random, sizeof(random), BASE64);
     len = snprintf(s->nonce, sizeof(s->nonce), "%.*s%s", (int)nonce.len, nonce.data, ours);
     if (len < 0 || (size_t)len >= sizeof(s->nonce))
         return SASL_MALFORMED;
-    sodium_bin2base64(salt, sizeof(salt), s->login.credentials.salt, sizeof(s->login.credentials.salt), BASE64);
+    sodium_bin2base64(salt, sizeof(salt), s->login.scram_salt, sizeof(s->login.scram_salt), BASE64);
     buf_append_slice(&s->first_bare, bare);
     buf_printf(&s->server_first, "r=%s,s=%s,i=%u", s->nonce, salt, SCRAM_ITERATIONS);
     buf_append_slice(out, buf_slice(&s->server_first));
@@ -237,7 +260,7 @@ check_proof(struct sasl *s, struct slice without_proof, const uint8_t proof[PROO
     for (size_t i = 0; i < sizeof(client_key); i++)
         client_key[i] = proof[i] ^ signature[i];
     crypto_hash_sha256(stored_key, client_key, sizeof(client_key));
-    right = auth.fault == MT_OK && sodium_memcmp(stored_key, s->login.credentials.stored_key, sizeof(stored_key)) == 0;
+    right = auth.fault == MT_OK && !s->login.credentials.chosen && sodium_memcmp(stored_key, s->login.credentials.stored_key, sizeof(stored_key)) == 0;
     hmac(s->login.credentials.server_key, buf_slice(&auth), verifier);
     buf_fini(&auth);
     sodium_bin2base64(text, sizeof(text), verifier, sizeof(verifier), BASE64);
@@ -266,6 +289,17 @@ scram_final(struct sasl *s, struct slice message, struct buf *out)
         return SASL_MALFORMED;
     result = passed(s, check_proof(s, slice_sub(message, 0, without_len), proof, out));
     return result == SASL_PASSED ? SASL_MORE : result;
+}
+
+bool
+sasl_begins_try(struct sasl *s, struct slice message, char name[LOGIN_NAME_BYTES + 1])
+{
+    struct slice bare, nonce;
+
+    if (s->step > 0 || message.len > SASL_MESSAGE_BYTES || !(s->mechanism == SASL_PLAIN ? read_plain(s, message) : read_first(s, message, &bare, &nonce)))
+        return false;
+    login_name(s->config, slice_of(s->user), slice_of(s->identity), name);
+    return true;
 }
 
 enum sasl_result

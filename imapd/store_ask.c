@@ -10,18 +10,18 @@
 struct store_ask {
     LIST_ENTRY(store_ask)    link;
     uint64_t           req;
-    struct connection *connection;      /* NULL: it has gone */
+    struct connection *connection;      /* NULL: it has gone, or nobody waits */
     store_answer_fn     *on_answer;
 };
 
-struct buf *
-store_ask_begin(struct connection *c, enum msg_type type, store_answer_fn *on_answer)
+static struct buf *
+begin(struct imapd *imapd, struct connection *c, enum msg_type type, store_answer_fn *on_answer)
 {
-    struct store_asks *a = &c->imapd->asks;
-    struct store_ask  *k = c->imapd->role->store == NULL ? NULL : calloc(1, sizeof(*k));
-    struct buf  *out = k == NULL ? NULL : channel_begin(c->imapd->role->store, type, a->last_req + 1);
+    struct store_asks *a = &imapd->asks;
+    struct store_ask  *k = imapd->role->store == NULL ? NULL : calloc(1, sizeof(*k));
+    struct buf  *out = k == NULL ? NULL : channel_begin(imapd->role->store, type, a->last_req + 1);
 
-    assert(a->begun == NULL && !c->waiting);
+    assert(a->begun == NULL);
     if (out == NULL) {
         free(k);
         return NULL;
@@ -29,6 +29,19 @@ store_ask_begin(struct connection *c, enum msg_type type, store_answer_fn *on_an
     *k = (struct store_ask){ .req = ++a->last_req, .connection = c, .on_answer = on_answer };
     a->begun = k;
     return out;
+}
+
+struct buf *
+store_ask_begin(struct connection *c, enum msg_type type, store_answer_fn *on_answer)
+{
+    assert(!c->waiting);
+    return begin(c->imapd, c, type, on_answer);
+}
+
+struct buf *
+store_tell_begin(struct imapd *imapd, enum msg_type type)
+{
+    return begin(imapd, NULL, type, NULL);
 }
 
 bool
@@ -50,7 +63,8 @@ store_ask_end_with(struct imapd *imapd, int fd)
         return false;
     }
     LIST_INSERT_HEAD(&a->buckets[k->req % STORE_ASK_BUCKETS], k, link);
-    k->connection->waiting = true;
+    if (k->connection != NULL)
+        k->connection->waiting = true;
     return true;
 }
 

@@ -31,6 +31,9 @@ struct buf *store_ask_begin(struct connection *c, enum msg_type type, store_answ
 bool        store_ask_end_with(struct imapd *imapd, int fd);    /* sends a descriptor along, taken over in any case */
 bool        store_ask_end(struct imapd *imapd);   /* false: it could not be sent; nothing waits */
 
+/* As store_ask_begin, for what nobody waits for: the answer is thrown away. */
+struct buf *store_tell_begin(struct imapd *imapd, enum msg_type type);
+
 /* A MSG_ANSWER came in. 0 or MT_EPROTO. */
 int store_asks_answered(struct imapd *imapd, const struct msg_head *head, struct reader *r);
 

@@ -18,23 +18,45 @@ buf_init(struct buf *b, size_t limit)
 void
 buf_fini(struct buf *b)
 {
+    if (b->secret && b->data != NULL)
+        sodium_memzero(b->data, b->cap);
     free(b->data);
-    buf_init(b, b->limit);
+    *b = (struct buf){ .limit = b->limit, .secret = b->secret };
 }
 
 void
 buf_wipe(struct buf *b)
 {
-    if (b->data != NULL)
-        sodium_memzero(b->data, b->cap);
+    bool was_secret = b->secret;
+
+    b->secret = true;
     buf_fini(b);
+    b->secret = was_secret;
 }
 
 void
 buf_clear(struct buf *b)
 {
+    if (b->secret && b->len > 0)
+        sodium_memzero(b->data, b->len);
     b->len = 0;
     b->fault = MT_OK;
+}
+
+/* realloc() would leave a copy behind. */
+static char *
+move(struct buf *b, size_t cap)
+{
+    char *data;
+
+    if (!b->secret)
+        return realloc(b->data, cap);
+    if ((data = malloc(cap)) == NULL || b->data == NULL)
+        return data;
+    memcpy(data, b->data, b->len);
+    sodium_memzero(b->data, b->cap);
+    free(b->data);
+    return data;
 }
 
 static int
@@ -53,7 +75,7 @@ grow(struct buf *b, size_t more)
         cap *= 2;
     if (cap > b->limit)
         cap = b->limit;
-    data = realloc(b->data, cap);
+    data = move(b, cap);
     if (data == NULL)
         return b->fault = MT_ENOMEM;
     b->data = data;
@@ -122,6 +144,8 @@ buf_vprintf(struct buf *b, const char *format, va_list args)
         return b->fault != MT_OK ? b->fault : (b->fault = MT_ENOMEM);
     vsnprintf(text, (size_t)len + 1, format, args);
     buf_append(b, text, (size_t)len);
+    if (b->secret)
+        sodium_memzero(text, (size_t)len);
     free(text);
     return b->fault;
 }
@@ -141,10 +165,11 @@ buf_printf(struct buf *b, const char *format, ...)
 void
 buf_consume(struct buf *b, size_t len)
 {
-    if (len >= b->len) {
-        b->len = 0;
-        return;
-    }
-    memmove(b->data, b->data + len, b->len - len);
+    if (len > b->len)
+        len = b->len;
+    if (len > 0)
+        memmove(b->data, b->data + len, b->len - len);
     b->len -= len;
+    if (b->secret && len > 0)
+        sodium_memzero(b->data + b->len, len);
 }

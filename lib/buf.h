@@ -15,12 +15,13 @@ struct buf {
     size_t cap;         /* octets allocated */
     size_t limit;       /* len never exceeds this */
     int    fault;       /* the first error of an append (MT_ESIZE, MT_ENOMEM), kept until buf_clear; 0 when all fitted */
+    bool   secret;      /* the owner may set it: octets that leave the buffer, by whichever function, are wiped */
 };
 
 /* Allocates nothing yet. */
 void buf_init(struct buf *b, size_t limit);
 
-/* Frees the memory; the buffer can be used again with the same limit. */
+/* Frees the memory; the buffer can be used again with the same limit, and is secret still if it was. */
 void buf_fini(struct buf *b);
 
 /* As buf_fini, but the memory is wiped first: for secrets. */

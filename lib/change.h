@@ -13,10 +13,11 @@ enum change_kind {
     CHANGE_DELETED,         /* a message went (deleted, expired) */
     CHANGE_FLAGS,           /* flags of a message changed */
     CHANGE_TOKEN,           /* a token was minted or forgotten, or got its verdict at the deadline */
-    CHANGE_MAILBOX,         /* a mailbox was added, enabled, disabled or removed */
+    CHANGE_MAILBOX,         /* a mailbox was added, enabled, disabled or removed, or its secret replaced */
     CHANGE_API_KEY,         /* an API key was added or revoked */
     CHANGE_EVENT,           /* an event was written (lib/event.h); event_id holds */
     CHANGE_FOLDER,          /* a folder was renamed or removed */
+    CHANGE_AGENT,           /* an agent was changed or removed; its name stands in mailbox */
     CHANGE_KIND_LIMIT
 };
 

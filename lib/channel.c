@@ -68,6 +68,7 @@ channel_new(struct event_base *base, int fd, size_t out_limit_bytes, channel_mes
     *c = (struct channel){ .fd = -1, .on_message = on_message, .on_closed = on_closed, .arg = arg, .out_limit = out_limit_bytes };
     buf_init(&c->in, MSG_MAX_BYTES + MSG_HEAD_BYTES + READ_BYTES);
     buf_init(&c->out, out_limit_bytes + MSG_MAX_BYTES + MSG_HEAD_BYTES);
+    c->in.secret = c->out.secret = true;        /* keys and passwords go by */
     c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
     c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
     c->flush = event_new(base, -1, 0, on_flush, c);

@@ -24,8 +24,8 @@ const char config_default_file[] = MAILTEST_CONFIG;
 #define FIELD_TEXT(section, name, form, init) \
     CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, SECTION(section), name, 0, CYAML_UNLIMITED),
 #define FIELD_LIST(section, name, form, lo, hi) \
-    CYAML_FIELD_SEQUENCE_COUNT(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, SECTION(section), name.items, name.count, &item_schema, \
-                               lo, hi),
+    CYAML_FIELD_SEQUENCE_COUNT(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, SECTION(section), name.items, name.count, \
+                               (form) == FORM_CERTIFICATE ? &certificate_schema : &item_schema, lo, hi),
 #define FIELD_LEVEL(section, name, init) \
     CYAML_FIELD_ENUM(#name, CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, SECTION(section), name, level_names, COUNT(level_names)),
 #define TOP_TEXT(name, form, init) \
@@ -42,6 +42,14 @@ const char config_default_file[] = MAILTEST_CONFIG;
 static const cyaml_strval_t level_names[] = {
     { "error", LOG_LEVEL_ERROR }, { "warning", LOG_LEVEL_WARNING }, { "info", LOG_LEVEL_INFO }, { "debug", LOG_LEVEL_DEBUG },
 };
+static const cyaml_schema_field_t certificate_fields[] = {
+    CYAML_FIELD_STRING_PTR("certificate", CYAML_FLAG_POINTER, struct certificate_files, certificate, 0, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct certificate_files, key, 0, CYAML_UNLIMITED),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t certificate_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct certificate_files, certificate_fields)
+};
 static const cyaml_schema_value_t item_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED) };
 
 SECTION_FIELDS(listen, SETTINGS_LISTEN)
@@ -54,13 +62,15 @@ SECTION_FIELDS(quota, SETTINGS_QUOTA)
 SECTION_FIELDS(http, SETTINGS_HTTP)
 SECTION_FIELDS(access, SETTINGS_ACCESS)
 SECTION_FIELDS(webhook, SETTINGS_WEBHOOK)
+SECTION_FIELDS(limits, SETTINGS_LIMITS)
+SECTION_FIELDS(proxy, SETTINGS_PROXY)
 SECTION_FIELDS(log, SETTINGS_LOG)
 
 static const cyaml_schema_field_t top_fields[] = {
     SETTINGS_TOP(TOP_TEXT, TOP_LIST)
     TOP_SECTION(listen), TOP_SECTION(processes), TOP_SECTION(tls),   TOP_SECTION(smtp), TOP_SECTION(store),
     TOP_SECTION(retention), TOP_SECTION(quota),  TOP_SECTION(http), TOP_SECTION(access),
-    TOP_SECTION(webhook),
+    TOP_SECTION(webhook),   TOP_SECTION(limits), TOP_SECTION(proxy),
     TOP_SECTION(log),       CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t top_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, top_fields) };
@@ -140,6 +150,23 @@ lower_case(char *text)
         *text = ascii_lower(*text);
 }
 
+/* Who is on this machine; an empty list in the file stays one. */
+static int
+set_trusted(struct config *c, const struct outline *o)
+{
+    static const char *const loopback[] = { "127.0.0.0/8", "::1" };
+    struct strings          *trusted = &c->limits.trusted;
+
+    if (outline_find(o, "limits.trusted") != NULL)
+        return MT_OK;
+    if ((trusted->items = calloc(COUNT(loopback), sizeof(char *))) == NULL)
+        return MT_ENOMEM;
+    for (unsigned i = 0; i < COUNT(loopback); i++, trusted->count++)
+        if ((trusted->items[i] = strdup(loopback[i])) == NULL)
+            return MT_ENOMEM;
+    return MT_OK;
+}
+
 /* Defaults that are made of other settings or of the machine. */
 static int
 set_derived(struct config *c, const struct outline *o, struct config_error *error)
@@ -150,6 +177,7 @@ set_derived(struct config *c, const struct outline *o, struct config_error *erro
     if ((rc = set_if_empty(&c->hostname, machine_name())) != MT_OK ||
         (rc = set_if_empty(&c->control_socket, config_state_path(c, "control.sock"))) != MT_OK ||
         (rc = set_if_empty(&c->tls.certificate, config_state_path(c, "tls/certificate.pem"))) != MT_OK ||
+        (rc = set_trusted(c, o)) != MT_OK ||
         (rc = set_if_empty(&c->tls.key, config_state_path(c, "tls/key.pem"))) != MT_OK)
         return rc;
     if ((c->control_listen.items = calloc(1, sizeof(char *))) == NULL ||

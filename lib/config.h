@@ -13,6 +13,11 @@ struct strings {
     unsigned count;
 };
 
+/* Two files in PEM. */
+struct certificate_files {
+    char *certificate, *key;
+};
+
 struct config {
     struct strings domains;                 /* at least one, lower case; the first is the default for new mailboxes */
     char          *hostname;                /* in greetings and Received; default: the machine's name */
@@ -27,12 +32,18 @@ struct config {
         uint32_t smtpd, imapd;              /* processes; 0: one for each core */
         char    *user;                      /* "mailtest"; used when started as root: for each role "USER-role" if that user exists, else
                                                this one. "": the owner of state_dir */
+        bool     system_call_filter;        /* roles are killed for a system call that is not in their list (lib/system_calls.h) */
         uint32_t drain_ms;                  /* how long sessions under way may go on at a stop */
     } processes;
 
     struct {
         char *certificate;                  /* PEM chain; default: state_dir/tls/certificate.pem */
         char *key;                          /* PEM; default: state_dir/tls/key.pem */
+        struct {                            /* for further names, chosen by what the client asks for; default: none */
+            struct certificate_files *items;
+            unsigned                  count;
+        } certificates;
+        uint32_t expiry_warning_days;       /* 14 */
         bool  self_signed;                  /* make both on the first start where missing */
         bool  http;                         /* the HTTP listeners on TCP speak TLS */
     } tls;
@@ -53,6 +64,17 @@ struct config {
         uint32_t client_name_timeout_ms;    /* for the look-up of a client's name: 1000; 0: none is looked up */
         uint32_t client_name_queries_max;   /* 100 clients' names at a time for each smtpd process; those of others are not looked up */
         struct strings resolvers;           /* name servers instead of those of /etc/resolv.conf */
+        uint32_t early_timeout_ms;          /* 60000 for a command of a client that has named no mailbox yet */
+        uint32_t stalled_timeout_ms;        /* 60000 in which at least stalled_bytes (1024) of a message come in */
+        uint32_t stalled_bytes;
+        uint32_t pressed_timeout_ms;        /* 10000 instead of the longer ones above, under pressure (limits.pressed_percent) */
+        uint32_t idle_commands_max;         /* 200 commands since the last mailbox that was named; then 421 */
+        uint32_t sessions_per_address;      /* 50 in all processes together; IPv4 /32, IPv6 /64. Over that 421 4.7.0, as for the next three */
+        uint32_t sessions_per_network;      /* 200; IPv4 /24, IPv6 /48 */
+        uint32_t new_per_second;            /* 1000 new sessions a second */
+        uint32_t new_per_second_network;    /* 20; IPv4 /24, IPv6 /48 */
+        uint32_t mails_per_minute_address;  /* 600; over that 450 4.7.1 */
+        uint32_t mails_per_minute_mailbox;  /* 300; over that 450 4.2.1 */
     } smtp;
 
     struct {
@@ -88,6 +110,8 @@ struct config {
         uint32_t body_max_bytes;            /* 1048576 */
         uint32_t lookup_max;                /* 1000 tokens in one request */
         uint32_t timeout_ms;                /* 30000 for a whole request, and for an idle keep-alive connection */
+        uint32_t pressed_timeout_ms;        /* 5000 instead, under pressure (limits.pressed_percent) */
+        uint32_t connections_per_address;   /* 1000; IPv4 /32, IPv6 /64. Over that 429 with Retry-After */
     } http;
 
     struct {                                /* to mailboxes by IMAP and POP3 */
@@ -95,6 +119,15 @@ struct config {
         uint32_t login_timeout_ms;          /* 60000 from connecting to the login; the same for a TLS handshake */
         uint32_t idle_timeout_ms;           /* 1800000 for the next command of one who is logged in (RFC 9051 section 5.4, RFC 1939 section 3) */
         uint32_t stalled_timeout_ms;        /* 120000 for a client to read more of what it asked for */
+        uint32_t refusal_ms;                /* 500 from a login's try to its refusal (imapd/login_try.h) */
+        uint32_t password_checks_max;       /* 8 chosen secrets being checked, or waiting for it, in each imapd process (imapd/password_check.h) */
+        bool     compress;                  /* false: COMPRESS=DEFLATE of IMAP, over TLS and behind the login (RFC 4978) */
+        uint32_t errors_max;                /* 20 commands in a row that are refused; then the session ends */
+        uint32_t pressed_timeout_ms;        /* 10000 from connecting to the login, under pressure (limits.pressed_percent) */
+        uint32_t sessions_per_address;      /* 100; these four as in smtp. Over them BYE [LIMIT] or -ERR [SYS/TEMP] */
+        uint32_t sessions_per_network;      /* 400 */
+        uint32_t new_per_second;            /* 500 */
+        uint32_t new_per_second_network;    /* 20 */
     } access;
 
     struct {
@@ -103,6 +136,20 @@ struct config {
         bool     allow_private;             /* true: also to loopback and private addresses */
         char    *ca_file;                   /* PEM; who may certify a server; "/etc/ssl/certs/ca-certificates.crt" */
     } webhook;
+
+    struct {                                /* lib/limits.h */
+        struct strings trusted;             /* networks that no limit on clients holds for; where absent: 127.0.0.0/8 and ::1 */
+        uint32_t pressed_percent;           /* 50 percent of sessions_max: from there on time limits are short */
+        uint32_t known_days;                /* 30: how long a client counts as known */
+        uint32_t log_interval_s;            /* 10: a limit's line for one address comes once in this time */
+    } limits;
+
+    struct {                                /* lib/proxy.h */
+        struct strings from;                /* networks of load balancers, whose connections begin with a PROXY header */
+        bool     http;                      /* false: on the HTTP listeners, too */
+        uint32_t timeout_ms;                /* 5000 for the header */
+        uint32_t waiting_max;               /* 1000 connections that wait for their header, in each process */
+    } proxy;
 
     struct {
         uint8_t level;                      /* enum log_level; "info" */

@@ -5,6 +5,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/network.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -124,6 +125,14 @@ is_user(struct slice s)
     return s.len <= 24;     /* "-webhook" follows; useradd takes 32 */
 }
 
+static bool
+is_network(struct slice s)
+{
+    struct network network;
+
+    return network_parse(s, &network);
+}
+
 static const struct {
     bool      (*fits)(struct slice s);
     const char *allowed;
@@ -135,6 +144,8 @@ static const struct {
                                            "107 octets)" },
     [FORM_SERVER]      = { is_server,      "\"192.0.2.1:53\" or \"[2001:db8::1]:53\" (ports 1 to 65535)" },
     [FORM_USER]        = { is_user,        "the name of a user of at most 24 characters, or \"\"" },
+    [FORM_NETWORK]     = { is_network,     "a network such as \"192.0.2.0/24\" or \"2001:db8::/32\", or one address" },
+    [FORM_CERTIFICATE] = { is_path,        "\"{certificate: FILE, key: FILE}\"" },
 };
 
 static const char *const levels[] = { "error", "warning", "info", "debug" };
@@ -307,6 +318,31 @@ fail_name(const struct outline *o, const struct node *n, struct config_error *er
                        meant ? "did you mean \"" : "allowed: ", allowed, meant ? "\"?" : "");
 }
 
+/* "list[3]" with both files, or one of these; rest is what stands behind the "]". */
+static int
+check_certificate(const struct outline *o, const struct node *n, struct slice rest, const struct setting *s, struct config_error *error)
+{
+    static const char *const names[] = { ".certificate", ".key" };
+    char                     found[LOG_TEXT_BYTES * 4 + 16], path[256];
+
+    if (rest.len == 0 && n->kind != NODE_MAPPING)
+        return fail_value(o, n, s, true, error);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(path, sizeof(path), "%s%s", n->path, names[i]);
+        if (rest.len == 0 && outline_find(o, path) == NULL)
+            return config_fail(error, o->file, n->line, n->column, "%s: found without %s, allowed: %s", n->path, names[i] + 1,
+                               forms[s->form].allowed);
+        if (rest.len == 0 || !slice_equal(rest, slice_of(names[i])))
+            continue;
+        if (n->kind == NODE_SCALAR && is_path(slice_of(n->text)))
+            return MT_OK;
+        describe_found(n, found, sizeof(found));
+        return config_fail(error, o->file, n->line, n->column, "%s: found %s, allowed: %s", n->path, found, forms[FORM_PATH].allowed);
+    }
+    return rest.len == 0 ? MT_OK : config_fail(error, o->file, n->key_line, n->key_column,
+                                               "%s: found an unknown setting, allowed: certificate, key", LOG_TEXT(slice_of(n->path)));
+}
+
 static int
 check_node(const struct outline *o, const struct node *n, struct config_error *error)
 {
@@ -328,6 +364,8 @@ check_node(const struct outline *o, const struct node *n, struct config_error *e
     }
     if (s == NULL)
         return fail_name(o, n, error);
+    if (item && s->form == FORM_CERTIFICATE)
+        return check_certificate(o, n, slice_sub(path, bracket + slice_find(slice_sub(path, bracket, path.len), ']') + 1, path.len), s, error);
     if (item ? n->kind != NODE_SCALAR || !forms[s->form].fits(slice_of(n->text)) : !value_fits(n, s))
         return fail_value(o, n, s, item, error);
     return MT_OK;
@@ -335,13 +373,20 @@ check_node(const struct outline *o, const struct node *n, struct config_error *e
 
 /* ---- What must fit together ----------------------------------------------------------------------------------- */
 
-/* No domain and no listening address twice. */
+static bool
+is_of_network_list(const struct node *n)
+{
+    return slice_starts(slice_of(n->path), "limits.") || slice_starts(slice_of(n->path), "proxy.");
+}
+
+/* No domain and no listening address twice; a network may be trusted and a load balancer's. */
 static int
 check_doubles(const struct outline *o, struct config_error *error)
 {
     for (unsigned i = 0; i < o->count; i++) {
         const struct node *n = &o->nodes[i];
-        if (n->kind != NODE_SCALAR || slice_find(slice_of(n->path), '[') == strlen(n->path))
+        if (n->kind != NODE_SCALAR || slice_find(slice_of(n->path), '[') == strlen(n->path) || is_of_network_list(n) ||
+            strstr(n->path, "].") != NULL)
             continue;
         for (unsigned j = 0; j < i; j++) {
             const struct node *m = &o->nodes[j];
@@ -371,12 +416,16 @@ check_together(const struct outline *o, struct config_error *error)
 {
     const struct node *certificate = outline_find(o, "tls.certificate"), *key = outline_find(o, "tls.key");
     const struct node *in_flight = outline_find(o, "smtp.in_flight_max_bytes"), *largest = outline_find(o, "smtp.message_max_bytes");
+    const struct node *proxied = outline_find(o, "proxy.http"), *tls_http = outline_find(o, "tls.http");
     const struct node *one = certificate != NULL ? certificate : key;
     uint64_t           message_max_bytes = number_of(o, "smtp.message_max_bytes");
 
     if ((certificate == NULL) != (key == NULL))
         return config_fail(error, o->file, one->line, one->column, "%s: found without %s, allowed: both or none", one->path,
                            one == key ? "tls.certificate" : "tls.key");
+    if (proxied != NULL && strcmp(proxied->text, "true") == 0 && tls_http != NULL && strcmp(tls_http->text, "true") == 0)
+        return config_fail(error, o->file, proxied->line, proxied->column,
+                           "proxy.http: found \"true\" beside tls.http, allowed: one of them; let the load balancer end TLS");
     if (number_of(o, "smtp.in_flight_max_bytes") < message_max_bytes) {
         one = in_flight != NULL ? in_flight : largest;
         return config_fail(error, o->file, one->line, one->column,

@@ -7,7 +7,7 @@
  *   NUMBER(section, name, least, most, default)
  *   BOOLEAN(section, name, default)
  *   TEXT(section, name, enum form, default)        "": see config.c, or none
- *   LIST(section, name, enum form, least, most)    numbers of items; default: none
+ *   LIST(section, name, enum form, least, most)    numbers of items; default: none. Items are texts, but with FORM_CERTIFICATE mappings
  *   LEVEL(section, name, default)                  enum log_level
  */
 
@@ -17,7 +17,7 @@
 #include "lib/webhook.h"
 
 /* What a text may be; the words for it are in config_check.c. */
-enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER, FORM_USER, FORM_COUNT };
+enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER, FORM_USER, FORM_NETWORK, FORM_CERTIFICATE, FORM_COUNT };
 
 #define SETTINGS_TOP(TEXT, LIST) \
     LIST(domains,                                FORM_DOMAIN, 1, 1000) \
@@ -36,6 +36,8 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     SETTINGS_HTTP(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     SETTINGS_ACCESS(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     SETTINGS_WEBHOOK(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    SETTINGS_LIMITS(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    SETTINGS_PROXY(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     SETTINGS_LOG(NUMBER, BOOLEAN, TEXT, LIST, LEVEL)
 
 #define SETTINGS_LISTEN(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
@@ -51,11 +53,14 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     NUMBER(processes, smtpd,                     0, 256, 0) \
     NUMBER(processes, imapd,                     0, 256, 0) \
     TEXT(processes, user,                        FORM_USER, "mailtest") \
+    BOOLEAN(processes, system_call_filter,       true) \
     NUMBER(processes, drain_ms,                  0, 3600000, 30000)
 
 #define SETTINGS_TLS(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     TEXT(tls, certificate,                       FORM_PATH, "") \
     TEXT(tls, key,                               FORM_PATH, "") \
+    LIST(tls, certificates,                      FORM_CERTIFICATE, 0, 1000) \
+    NUMBER(tls, expiry_warning_days,             0, 3650, 14) \
     BOOLEAN(tls, self_signed,                    false) \
     BOOLEAN(tls, http,                           false)
 
@@ -74,7 +79,18 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     BOOLEAN(smtp, refuse_bare_newline,           false) \
     NUMBER(smtp, client_name_timeout_ms,         0, 60000, 1000) \
     NUMBER(smtp, client_name_queries_max,        1, 1000, 100) \
-    LIST(smtp, resolvers,                        FORM_SERVER, 0, 8)
+    LIST(smtp, resolvers,                        FORM_SERVER, 0, 8) \
+    NUMBER(smtp, early_timeout_ms,               100, 3600000, 60000) \
+    NUMBER(smtp, stalled_timeout_ms,             100, 3600000, 60000) \
+    NUMBER(smtp, stalled_bytes,                  1, 1073741824, 1024) \
+    NUMBER(smtp, pressed_timeout_ms,             100, 3600000, 10000) \
+    NUMBER(smtp, idle_commands_max,              1, 1000000, 200) \
+    NUMBER(smtp, sessions_per_address,           1, 1000000, 50) \
+    NUMBER(smtp, sessions_per_network,           1, 1000000, 200) \
+    NUMBER(smtp, new_per_second,                 1, 1000000, 1000) \
+    NUMBER(smtp, new_per_second_network,         1, 1000000, 20) \
+    NUMBER(smtp, mails_per_minute_address,       1, 1000000, 600) \
+    NUMBER(smtp, mails_per_minute_mailbox,       1, 1000000, 300)
 
 #define SETTINGS_STORE(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     NUMBER(store, map_bytes,                     1048576, 70368744177664, 68719476736) \
@@ -105,19 +121,42 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     NUMBER(http, header_max_bytes,               1024, 1048576, 16384) \
     NUMBER(http, body_max_bytes,                 1024, 67108864, 1048576) \
     NUMBER(http, lookup_max,                     1, 100000, 1000) \
-    NUMBER(http, timeout_ms,                     100, 3600000, 30000)
+    NUMBER(http, timeout_ms,                     100, 3600000, 30000) \
+    NUMBER(http, pressed_timeout_ms,             100, 3600000, 5000) \
+    NUMBER(http, connections_per_address,        1, 1000000, 1000)
 
 #define SETTINGS_ACCESS(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     NUMBER(access, sessions_max,                 1, 1000000, 10000) \
     NUMBER(access, login_timeout_ms,             100, 3600000, 60000) \
     NUMBER(access, idle_timeout_ms,              100, 86400000, 1800000) \
-    NUMBER(access, stalled_timeout_ms,           100, 3600000, 120000)
+    NUMBER(access, stalled_timeout_ms,           100, 3600000, 120000) \
+    NUMBER(access, refusal_ms,                   0, 10000, 500) \
+    NUMBER(access, password_checks_max,          1, 1000, 8) \
+    BOOLEAN(access, compress,                    false) \
+    NUMBER(access, errors_max,                   1, 1000, 20) \
+    NUMBER(access, pressed_timeout_ms,           100, 3600000, 10000) \
+    NUMBER(access, sessions_per_address,         1, 1000000, 100) \
+    NUMBER(access, sessions_per_network,         1, 1000000, 400) \
+    NUMBER(access, new_per_second,               1, 1000000, 500) \
+    NUMBER(access, new_per_second_network,       1, 1000000, 20)
 
 #define SETTINGS_WEBHOOK(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     NUMBER(webhook, posts_max,                   0, WEBHOOK_POSTS_MAX, 16) \
     NUMBER(webhook, timeout_ms,                  100, 600000, 10000) \
     BOOLEAN(webhook, allow_private,              true) \
     TEXT(webhook, ca_file,                       FORM_PATH, "/etc/ssl/certs/ca-certificates.crt")
+
+#define SETTINGS_LIMITS(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    LIST(limits, trusted,                        FORM_NETWORK, 0, 1000) \
+    NUMBER(limits, pressed_percent,              1, 100, 50) \
+    NUMBER(limits, known_days,                   1, 365, 30) \
+    NUMBER(limits, log_interval_s,               1, 3600, 10)
+
+#define SETTINGS_PROXY(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
+    LIST(proxy, from,                            FORM_NETWORK, 0, 1000) \
+    BOOLEAN(proxy, http,                         false) \
+    NUMBER(proxy, timeout_ms,                    100, 60000, 5000) \
+    NUMBER(proxy, waiting_max,                   1, 1000000, 1000)
 
 #define SETTINGS_LOG(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \
     LEVEL(log, level,                            "info")

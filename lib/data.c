@@ -151,6 +151,8 @@ data_reader_feed(struct data_reader *r, struct slice in, data_sink_fn *sink, voi
     const char *at = in.data;
     const char *end = in.len == 0 ? in.data : in.data + in.len;
 
+    if (r->mode == DATA_BINARY)
+        at = end;
     while (at < end && r->state != DATA_ENDED) {
         switch (r->state) {
         case DATA_LINE_START: at = take_line_start(&run, at); break;

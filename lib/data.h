@@ -6,12 +6,12 @@
  *
  * After DATA, only CRLF "." CRLF ends the message (RFC 5321 section 4.1.1.4): neither LF "." LF nor any other mixture does,
  * since a server before or behind us may read it otherwise (SMTP smuggling). After BDAT the count of octets ends it, and dots
- * mean nothing.
+ * mean nothing. A message that is binary (RFC 3516) is given back as it is, its line ends too.
  */
 
 #include "lib/delivery.h"
 
-enum data_mode { DATA_DOTTED, DATA_CHUNKED };
+enum data_mode { DATA_DOTTED, DATA_CHUNKED, DATA_BINARY };
 
 enum data_state {
     DATA_LINE_START,    /* at the start, or behind a CRLF */

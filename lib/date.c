@@ -297,7 +297,7 @@ read_words(const struct words *w, size_t i, struct moment *m)
 }
 
 int
-date_parse(struct slice text, int64_t *out_unix)
+date_parse_zone(struct slice text, int64_t *out_unix, int64_t *zone_s)
 {
     struct words  w;
     struct moment m = { .year = 0 };
@@ -309,5 +309,14 @@ date_parse(struct slice text, int64_t *out_unix)
     if (!day_exists(&m))
         return MT_ESYNTAX;
     *out_unix = days_since_1970(m.year, m.month, m.day) * 86400 + m.hour * 3600 + m.minute * 60 + m.second - m.zone * 60;
+    *zone_s = m.zone * 60;
     return MT_OK;
+}
+
+int
+date_parse(struct slice text, int64_t *out_unix)
+{
+    int64_t zone_s;
+
+    return date_parse_zone(text, out_unix, &zone_s);
 }

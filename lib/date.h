@@ -14,4 +14,7 @@
 /* MT_ESYNTAX: no date that can be read, or one that does not exist. A leap second counts as the second before it. */
 int date_parse(struct slice text, int64_t *out_unix);
 
+/* The same, and the zone as written: seconds east of UTC, less than a day. */
+int date_parse_zone(struct slice text, int64_t *out_unix, int64_t *zone_s);
+
 #endif

@@ -34,7 +34,7 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_TOKEN] = "token",     [TABLE_EXPIRY] = "expiry",   [TABLE_API_KEY] = "api-key",           [TABLE_RESULT] = "result",
     [TABLE_DEADLINE] = "deadline", [TABLE_SERVED] = "served", [TABLE_PATTERN] = "pattern",           [TABLE_EVENT] = "event",
     [TABLE_WEBHOOK] = "webhook", [TABLE_POST] = "post",       [TABLE_POST_DUE] = "post-due",
-    [TABLE_AGENT] = "agent",     [TABLE_AGENT_NAME] = "agent-name",
+    [TABLE_AGENT] = "agent",     [TABLE_AGENT_NAME] = "agent-name", [TABLE_SUBSCRIPTION] = "subscription",
 };
 
 int
@@ -114,6 +114,23 @@ write_first_rows(const struct db *db, MDB_txn *txn)
     return mt_from_mdb(put_meta(db, txn, DB_META_SCHEMA, schema, sizeof(schema)));
 }
 
+/* Whether store has nothing to convert before others may read. */
+static int
+check_converted(const struct db_view *v, uint32_t schema, const char *dir)
+{
+    struct slice progress;
+    int          rc = db_get(v, TABLE_META, slice_of(DB_META_CONVERT), &progress);
+
+    if (rc == MT_ENOTFOUND && schema == DB_SCHEMA_VERSION)
+        return MT_OK;
+    if (rc != MT_OK && rc != MT_ENOTFOUND)
+        return rc;
+    log_error("event=store-not-converted dir=%s schema=%u known=%u reason=\"%s\" hint=\"the service converts it when it starts; until then only the"
+              " version that wrote it can use it\"",
+              dir, schema, DB_SCHEMA_VERSION, rc == MT_OK ? "its conversion has not ended" : "written by an older version of mailtest");
+    return MT_EVERSION;
+}
+
 /* MT_ENOTFOUND: there is no schema yet, so this is an empty environment. */
 static int
 check_schema(struct db *db, MDB_txn *txn, const char *dir)
@@ -134,13 +151,13 @@ check_schema(struct db *db, MDB_txn *txn, const char *dir)
                   dir, get_u32(value.data), DB_SCHEMA_VERSION);
         return MT_EVERSION;
     }
-    if (get_u32(value.data) < DB_SCHEMA_VERSION) {
+    if (get_u32(value.data) < DB_SCHEMA_OLDEST) {
         log_error("event=store-too-old dir=%s schema=%u known=%u reason=\"written by an older version of mailtest, and there is no conversion\""
                   " hint=\"run that version, or begin with another state_dir\"",
                   dir, get_u32(value.data), DB_SCHEMA_VERSION);
         return MT_EVERSION;
     }
-    return MT_OK;
+    return db->read_only ? check_converted(&v, get_u32(value.data), dir) : MT_OK;
 }
 
 static int
@@ -400,7 +417,9 @@ db_mailbox_by_id(const struct db_view *v, uint32_t id, struct mailbox_record *ou
     struct slice  value;
     int           rc = db_get(v, TABLE_MAILBOX, db_key_u32(key, id), &value);
 
-    return rc == MT_OK ? mailbox_record_read(value, out) : rc;
+    if (rc == MT_OK)
+        rc = mailbox_record_read(value, out);
+    return rc == MT_OK && out->id != id ? MT_EDAMAGED : rc;
 }
 
 int
@@ -417,6 +436,34 @@ db_mailbox_by_name(const struct db_view *v, struct slice name, struct mailbox_re
     if (value.len != 4)
         return MT_EDAMAGED;
     rc = db_mailbox_by_id(v, get_u32(value.data), out);
+    /* The row has no checksum: a mailbox of another name is somebody else's. */
+    return rc == MT_ENOTFOUND || (rc == MT_OK && !slice_equal(out->name, name)) ? MT_EDAMAGED : rc;
+}
+
+int
+db_agent_by_id(const struct db_view *v, uint32_t id, struct agent_record *out)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  value;
+    int           rc = db_get(v, TABLE_AGENT, db_key_u32(key, id), &value);
+
+    return rc == MT_OK ? agent_record_read(value, out) : rc;
+}
+
+int
+db_agent_by_name(const struct db_view *v, struct slice name, struct agent_record *out)
+{
+    struct slice value;
+    int          rc;
+
+    if (name.len == 0 || name.len > MAILBOX_NAME_MAX)
+        return MT_ENOTFOUND;
+    rc = db_get(v, TABLE_AGENT_NAME, name, &value);
+    if (rc != MT_OK)
+        return rc;
+    if (value.len != 4)
+        return MT_EDAMAGED;
+    rc = db_agent_by_id(v, get_u32(value.data), out);
     return rc == MT_ENOTFOUND ? MT_EDAMAGED : rc;
 }
 
@@ -517,6 +564,16 @@ db_key_entry(void *to, uint32_t mailbox_id, uint32_t folder_id, uint32_t uid)
     db_key_folder(to, mailbox_id, folder_id);
     put_u32((char *)to + 8, uid);
     return slice_make(to, 12);
+}
+
+struct slice
+db_key_subscription(void *to, uint32_t mailbox_id, struct slice name)
+{
+    name = slice_sub(name, 0, FOLDER_NAME_BYTES);
+    put_u32(to, mailbox_id);
+    if (name.len > 0)
+        memcpy((char *)to + 4, name.data, name.len);
+    return slice_make(to, 4 + name.len);
 }
 
 struct slice

@@ -8,6 +8,7 @@
  * client never pins old pages. What is read borrows from the map and ends with the view.
  */
 
+#include "lib/folder_name.h"
 #include "lib/pattern.h"
 #include "lib/record.h"
 #include "lib/webhook.h"
@@ -15,6 +16,7 @@
 #include <lmdb.h>
 
 #define DB_SCHEMA_VERSION   3u
+#define DB_SCHEMA_OLDEST    2u          /* from which store converts (store/convert.h) */
 #define DB_DIR              "db"        /* below state_dir, and below the folder of a backup */
 #define DB_FILE             "data.mdb"
 #define DB_LOCK_FILE        "lock"      /* below state_dir: db_lock */
@@ -43,7 +45,7 @@ enum table {
     TABLE_ENTRY,        /* mailbox id u32, folder id u32, UID u32 -> entry */
     TABLE_MESSAGE,      /* message id u64 -> message_record; ids only grow */
     TABLE_BODY,         /* body id u64, chunk number u32 -> octets */
-    TABLE_BODY_REF,     /* body id u64 -> u32 messages that share it; only where more than one ever did, or one was moved */
+    TABLE_BODY_REF,     /* body id u64 -> body_ref: messages that share it; only where more than one ever did, or one was moved */
     TABLE_TOKEN,        /* 25 octets -> token_record */
     TABLE_EXPIRY,       /* enum expiry u8, time u64 (Unix seconds, when it came), message id u64 or token 25 octets -> empty */
     TABLE_API_KEY,      /* id u32 -> api_key_record */
@@ -57,6 +59,7 @@ enum table {
     TABLE_POST_DUE,     /* webhook id u32, due u64 (microseconds), event id u64 -> empty: the posts that are not dead */
     TABLE_AGENT,        /* id u32 -> agent_record */
     TABLE_AGENT_NAME,   /* name -> agent id u32 */
+    TABLE_SUBSCRIPTION, /* mailbox id u32, name of a folder -> empty: it is subscribed to, but there is no such folder (any more) */
     TABLE_COUNT
 };
 
@@ -75,11 +78,13 @@ enum expiry { EXPIRY_INBOX = 1, EXPIRY_UNMATCHED = 2, EXPIRY_TOKEN = 3 };
 #define DB_META_NEXT_EVENT      "next-event-id"     /* u64 */
 #define DB_META_NEXT_WEBHOOK    "next-webhook-id"   /* u32 */
 #define DB_META_NEXT_AGENT      "next-agent-id"     /* u32 */
+#define DB_META_CONVERT         "convert"           /* schema u32, table u8, key: how far a conversion from that schema came (store/convert.h) */
 #define DB_META_PURGE_MAILBOX   "purge-mailbox-"    /* and a mailbox id u32 -> empty: its record is gone, its messages are being removed */
 #define DB_META_PURGE_BODY      "purge-body-"       /* and a body id u64 -> empty: no message has it any more, its chunks are being removed */
 #define DB_META_PURGE_WEBHOOK   "purge-webhook-"    /* and a webhook id u32 -> empty: its record is gone, its posts are being removed */
 
 #define DB_FOLDERS_MAX          64u                 /* of one mailbox */
+#define DB_SUBSCRIPTIONS_MAX    64u                 /* of one mailbox, to folders that are not there */
 
 struct db;
 
@@ -92,7 +97,7 @@ struct db_options {
 };
 
 /*
- * MT_EVERSION   a newer schema, or an older one: neither is converted
+ * MT_EVERSION   a newer schema, or one that is too old; read-only also one that store has to convert yet
  * MT_EDAMAGED   not an LMDB file, or its meta pages or table meta do not fit
  * MT_ENOTFOUND  read-only, and there is no database yet
  * MT_EFULL MT_EIO MT_EDENIED MT_ENOMEM. The reason is logged here with the directory.
@@ -126,6 +131,8 @@ int db_get(const struct db_view *v, enum table table, struct slice key, struct s
 
 int db_mailbox_by_id(const struct db_view *v, uint32_t id, struct mailbox_record *out);
 int db_mailbox_by_name(const struct db_view *v, struct slice name, struct mailbox_record *out);    /* in lower case */
+int db_agent_by_id(const struct db_view *v, uint32_t id, struct agent_record *out);
+int db_agent_by_name(const struct db_view *v, struct slice name, struct agent_record *out);        /* in lower case */
 int db_folder(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, struct folder_record *out);
 int db_message(const struct db_view *v, uint64_t id, struct message_record *out);
 int db_token(const struct db_view *v, const struct token *t, struct token_record *out);
@@ -168,6 +175,10 @@ int db_folder_by_name(const struct db_view *v, uint32_t mailbox_id, struct slice
 typedef bool db_folder_fn(void *arg, const struct folder_record *f);
 int db_folders(const struct db_view *v, uint32_t mailbox_id, db_folder_fn *fn, void *arg);
 
+/* Calls fn with each name that is subscribed to without being a folder, in the order of the octets, until it returns false. */
+typedef bool db_subscription_fn(void *arg, struct slice name);
+int db_subscriptions(const struct db_view *v, uint32_t mailbox_id, db_subscription_fn *fn, void *arg);
+
 /* How a body of size octets is cut: number of chunks, and where chunk i begins and how long it is. */
 uint32_t db_chunk_count(uint64_t size);
 void     db_chunk(uint64_t size, uint32_t i, uint64_t *offset, size_t *len);
@@ -178,6 +189,8 @@ struct slice db_key_u32(void *to, uint32_t a);                              /* 4
 struct slice db_key_u64(void *to, uint64_t a);                              /* 8 */
 struct slice db_key_folder(void *to, uint32_t mailbox_id, uint32_t folder_id);              /* 8 */
 struct slice db_key_entry(void *to, uint32_t mailbox_id, uint32_t folder_id, uint32_t uid); /* 12 */
+#define DB_SUBSCRIPTION_KEY_MAX (4u + FOLDER_NAME_BYTES)
+struct slice db_key_subscription(void *to, uint32_t mailbox_id, struct slice name);         /* 4 and the name, which is cut to fit */
 struct slice db_key_body(void *to, uint64_t body_id, uint32_t chunk);       /* 12 */
 struct slice db_key_expiry_message(void *to, enum expiry kind, uint64_t at_unix, uint64_t id);  /* 17 */
 struct slice db_key_expiry_token(void *to, uint64_t at_unix, const struct token *t);        /* 34 */

@@ -22,7 +22,7 @@ db_entries(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uin
     while (rc == 0 && more && key.mv_size == ENTRY_KEY_BYTES && memcmp(key.mv_data, first, FOLDER_KEY_BYTES) == 0) {
         struct entry entry;
 
-        if (entry_read(slice_make(value.mv_data, value.mv_size), &entry) == MT_OK)
+        if (entry_read(slice_make(key.mv_data, key.mv_size), slice_make(value.mv_data, value.mv_size), &entry) == MT_OK)
             more = fn(arg, get_u32((char *)key.mv_data + FOLDER_KEY_BYTES), &entry);
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
@@ -35,9 +35,10 @@ db_entry(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uint3
 {
     unsigned char key[DB_KEY_MAX];
     struct slice  value;
-    int           rc = db_get(v, TABLE_ENTRY, db_key_entry(key, mailbox_id, folder_id, uid), &value);
+    struct slice  at = db_key_entry(key, mailbox_id, folder_id, uid);
+    int           rc = db_get(v, TABLE_ENTRY, at, &value);
 
-    return rc == MT_OK ? entry_read(value, out) : rc;
+    return rc == MT_OK ? entry_read(at, value, out) : rc;
 }
 
 int
@@ -89,4 +90,25 @@ db_folder_by_name(const struct db_view *v, uint32_t mailbox_id, struct slice nam
     int            rc = db_folders(v, mailbox_id, is_named, &b);
 
     return rc == MT_OK && !b.found ? MT_ENOTFOUND : rc;
+}
+
+int
+db_subscriptions(const struct db_view *v, uint32_t mailbox_id, db_subscription_fn *fn, void *arg)
+{
+    unsigned char first[DB_KEY_MAX];
+    struct slice  from = db_key_u32(first, mailbox_id);
+    MDB_val       key = { from.len, first }, value;
+    MDB_cursor   *cursor;
+    bool          more = true;
+    int           rc = mdb_cursor_open(v->txn, db_table(v->db, TABLE_SUBSCRIPTION), &cursor);
+
+    if (rc != 0)
+        return mt_from_mdb(rc);
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (rc == 0 && more && key.mv_size > MAILBOX_BYTES && memcmp(key.mv_data, first, MAILBOX_BYTES) == 0) {
+        more = fn(arg, slice_make((char *)key.mv_data + MAILBOX_BYTES, key.mv_size - MAILBOX_BYTES));
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
 }

@@ -68,9 +68,9 @@ deadline_start(struct deadlines *d, struct deadline *l, enum deadline_kind kind)
 
     deadline_stop(d, l);
     l->kind = kind;
-    l->at_ms = now_ms + d->limit_ms[kind];
+    l->began_ms = now_ms;
     TAILQ_INSERT_TAIL(&d->queues[kind], l, link);
-    arm(d, l->at_ms, now_ms);
+    arm(d, now_ms + d->limit_ms[kind], now_ms);
 }
 
 static void
@@ -78,7 +78,7 @@ expire_due(struct deadlines *d, struct deadline_queue *queue, uint64_t now_ms)
 {
     struct deadline *l;
 
-    while ((l = TAILQ_FIRST(queue)) != NULL && l->at_ms <= now_ms) {
+    while ((l = TAILQ_FIRST(queue)) != NULL && l->began_ms + d->limit_ms[l->kind] <= now_ms) {
         enum deadline_kind kind = l->kind;
 
         deadline_stop(d, l);
@@ -99,5 +99,27 @@ on_timer(evutil_socket_t fd, short what, void *arg)
         expire_due(d, &d->queues[i], now_ms);
     for (unsigned i = 0; i < DEADLINE_KINDS; i++)
         if (!TAILQ_EMPTY(&d->queues[i]))
-            arm(d, TAILQ_FIRST(&d->queues[i])->at_ms, now_ms);
+            arm(d, TAILQ_FIRST(&d->queues[i])->began_ms + d->limit_ms[i], now_ms);
+}
+
+void
+deadlines_change(struct deadlines *d, enum deadline_kind kind, uint32_t limit_ms)
+{
+    const struct deadline *first = TAILQ_FIRST(&d->queues[kind]);
+
+    d->limit_ms[kind] = limit_ms;
+    if (first != NULL)
+        arm(d, first->began_ms + limit_ms, monotonic_ms());
+}
+
+void *
+deadlines_oldest(const struct deadlines *d, enum deadline_kind kind, uint32_t idle_ms, deadline_fits_fn *fits)
+{
+    const struct deadline *l = TAILQ_FIRST(&d->queues[kind]);
+    uint64_t               now_ms = monotonic_ms();
+
+    for (unsigned n = 0; l != NULL && n < DEADLINE_LOOK && l->began_ms + idle_ms <= now_ms; n++, l = TAILQ_NEXT(l, link))
+        if (fits == NULL || fits(l->owner))
+            return l->owner;
+    return NULL;
 }

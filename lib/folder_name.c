@@ -13,6 +13,9 @@ has_control(struct slice name)
         /* U+0080 to U+009F */
         if (c == 0xC2 && i + 1 < name.len && (unsigned char)name.data[i + 1] < 0xA0)
             return true;
+        /* U+2028, U+2029 */
+        if (slice_starts(slice_sub(name, i, name.len), "\xE2\x80\xA8") || slice_starts(slice_sub(name, i, name.len), "\xE2\x80\xA9"))
+            return true;
     }
     return false;
 }

@@ -10,8 +10,8 @@
 #define FOLDER_NAME_BYTES 255u
 
 /*
- * Whether a folder may have that name: 1 to FOLDER_NAME_BYTES octets of valid UTF-8 without control characters (C0, DEL, C1) and
- * without the wildcards "*" and "%"; no level of it is empty, "." or "..", which programs that keep folders as files could not keep.
+ * Whether a folder may have that name: 1 to FOLDER_NAME_BYTES octets of valid UTF-8 without control characters (C0, DEL, C1), without
+ * line and paragraph separators (U+2028, U+2029; RFC 6855 section 3), and without the wildcards "*" and "%"; no level of it is empty, "." or "..", which programs that keep folders as files could not keep.
  */
 bool folder_name_is_fine(struct slice name);
 

@@ -21,6 +21,10 @@
     X(SMTP_BYTES_IN_FLIGHT,      "smtp_in_flight_bytes",       "gauge",   "octets of messages being received") \
     X(IMAP_SESSIONS_TOTAL,       "imap_sessions_total",        "counter", "IMAP sessions accepted") \
     X(POP3_SESSIONS_TOTAL,       "pop3_sessions_total",        "counter", "POP3 sessions accepted") \
+    X(IMAP_LOGINS_TOTAL,         "imap_logins_total",          "counter", "logins by IMAP") \
+    X(IMAP_LOGIN_FAILURES_TOTAL, "imap_login_failures_total",  "counter", "logins by IMAP that were refused") \
+    X(POP3_LOGINS_TOTAL,         "pop3_logins_total",          "counter", "logins by POP3") \
+    X(POP3_LOGIN_FAILURES_TOTAL, "pop3_login_failures_total",  "counter", "logins by POP3 that were refused") \
     X(LOOKUP_REQUESTS_TOTAL,     "http_requests_total",        "counter", "HTTP requests") \
     X(LOOKUP_ERRORS_TOTAL,       "http_errors_total",          "counter", "HTTP answers 4xx and 5xx") \
     X(LOOKUP_DENIED_TOTAL,       "http_denied_total",          "counter", "HTTP requests with a missing or wrong key") \
@@ -50,10 +54,25 @@
     X(VERDICTS_AUTOREPLY_TOTAL,  "verdicts_autoreply_total",   "counter", "verdicts autoreply") \
     X(VERDICTS_NOT_ARRIVED_TOTAL, "verdicts_not_arrived_total", "counter", "verdicts not-arrived") \
     X(VERDICTS_RECEIVER_DOWN_TOTAL, "verdicts_receiver_down_total", "counter", "verdicts not-arrived-receiver-down") \
+    X(LIMIT_PER_ADDRESS_TOTAL,   "limit_sessions_per_address_total", "counter", "clients turned away by sessions_per_address or connections_per_address") \
+    X(LIMIT_PER_NETWORK_TOTAL,   "limit_sessions_per_network_total", "counter", "clients turned away by sessions_per_network") \
+    X(LIMIT_RATE_NETWORK_TOTAL,  "limit_new_per_second_network_total", "counter", "clients turned away by new_per_second_network") \
+    X(LIMIT_RATE_TOTAL,          "limit_new_per_second_total", "counter", "clients turned away by new_per_second") \
+    X(LIMIT_SESSIONS_TOTAL,      "limit_sessions_max_total",   "counter", "clients turned away by sessions_max") \
+    X(LIMIT_MAILS_ADDRESS_TOTAL, "limit_mails_per_minute_address_total", "counter", "mails put off by mails_per_minute_address") \
+    X(LIMIT_MAILS_MAILBOX_TOTAL, "limit_mails_per_minute_mailbox_total", "counter", "recipients put off by mails_per_minute_mailbox") \
+    X(LIMIT_IDLE_COMMANDS_TOTAL, "limit_idle_commands_max_total", "counter", "sessions ended by idle_commands_max") \
+    X(LIMIT_ERRORS_TOTAL,        "limit_errors_max_total",     "counter", "sessions ended by errors_max") \
+    X(LIMIT_SHED_TOTAL,          "limit_shed_total",           "counter", "idle or slow sessions ended to make room for others") \
+    X(PROXY_REFUSED_TOTAL,       "proxy_refused_total",        "counter", "connections of load balancers without a PROXY header that can be used") \
     X(EVENTS_TOTAL,              "events_total",               "counter", "events written") \
     X(ROLE_RESTARTS_TOTAL,       "role_restarts_total",        "counter", "roles restarted after they died") \
     X(SERVICE_STARTED_UNIX,      "service_start_time_seconds", "gauge",  "when the service was started, seconds since 1970") \
-    X(TLS_CERT_EXPIRES_UNIX,     "tls_certificate_expiry_seconds", "gauge", "when the certificate expires, seconds since 1970")
+    X(TLS_CERT_EXPIRES_UNIX,     "tls_certificate_expiry_seconds", "gauge", "when the first of the certificates expires, seconds since 1970") \
+    X(TLS_CERTIFICATES,          "signer_certificates",        "gauge",   "certificates in use") \
+    X(TLS_CERTIFICATES_EXPIRING, "signer_certificates_expiring", "gauge", "certificates that expire within tls.expiry_warning_days, or have expired") \
+    X(SIGNER_SIGNATURES_TOTAL,   "signer_signatures_total",    "counter", "signatures made for TLS handshakes") \
+    X(SIGNER_REFUSED_TOTAL,      "signer_refused_total",       "counter", "signatures that were asked for and not made")
 
 enum metric {
 #define X(id, name, kind, help) METRIC_##id,

@@ -5,7 +5,7 @@
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_SUPERVISOR] = "supervisor", [ROLE_SMTPD] = "smtpd", [ROLE_IMAPD] = "imapd",
     [ROLE_LOOKUP] = "lookup",         [ROLE_STORE] = "store", [ROLE_CTL] = "ctl",
-    [ROLE_WEBHOOK] = "webhook",
+    [ROLE_WEBHOOK] = "webhook",     [ROLE_SIGNER] = "signer",
 };
 
 static const char *const listener_names[LISTEN_COUNT] = {
@@ -30,7 +30,11 @@ static const char *const msg_names[MSG_TYPE_LIMIT] = {
     NAME(MSG_POST),           NAME(MSG_POST_DONE),      NAME(MSG_PATTERN),
     NAME(MSG_MESSAGES_DELETE), NAME(MSG_FLAGS),
     NAME(MSG_FOLDER_CREATE),  NAME(MSG_FOLDER_DELETE),  NAME(MSG_FOLDER_RENAME),  NAME(MSG_FOLDER_SUBSCRIBE),
-    NAME(MSG_COPY),           NAME(MSG_APPEND),
+    NAME(MSG_SHARED_TABLE),   NAME(MSG_MAILBOX_CHOSEN), NAME(MSG_AGENT_ADD),      NAME(MSG_AGENT_LIST),
+    NAME(MSG_AGENT_SHOW),     NAME(MSG_AGENT_REMOVE),   NAME(MSG_AGENT_ENABLE),   NAME(MSG_AGENT_SECRET),
+    NAME(MSG_AGENT_CHOSEN),   NAME(MSG_AGENT_GRANT),    NAME(MSG_AGENT_REVOKE),
+    NAME(MSG_SIGNER),         NAME(MSG_COPY),           NAME(MSG_APPEND),         NAME(MSG_RECENT),
+    NAME(MSG_DELIVERED),
 };
 
 const char *

@@ -30,6 +30,7 @@ enum role {
     ROLE_STORE,
     ROLE_CTL,           /* mailtestctl, over the control socket */
     ROLE_WEBHOOK,       /* posts events to where webhooks point (webhook/) */
+    ROLE_SIGNER,        /* holds the private keys of TLS and signs with them (signer/) */
     ROLE_COUNT
 };
 
@@ -58,8 +59,11 @@ enum msg_type {
     /* Supervisor and role. */
     MSG_LISTENER = 1,   /* S>r  u8 enum listener, string address; with the listening socket */
     MSG_METRICS,        /* S>r  u8 role, u16 index; with the memfd of that process's counters (lib/metrics.h). To each role its own; to lookup all */
+    MSG_SHARED_TABLE,   /* S>smtpd,imapd,lookup  u32 the process's share; with the memfd of what all count together (lib/shared_table.h) */
     MSG_STORE,          /* S>r  empty; with the role's end of a new channel to store, at start and whenever store was restarted */
-    MSG_PEER,           /* S>store  u8 role, u16 index; with store's end of a new channel to that role */
+    MSG_SIGNER,         /* S>smtpd,imapd,lookup  empty; with the role's end of a new socket pair to signer (lib/signer_link.h), at start and whenever
+                           signer was restarted */
+    MSG_PEER,           /* S>store,signer  u8 role, u16 index; with store's end of a new channel to that role, or signer's of a new socket pair */
     MSG_GO,             /* S>r  empty: everything was handed over; give up rights, begin to serve, say MSG_READY */
     MSG_READY,          /* r>S  empty: serving */
     MSG_DRAIN,          /* S>r  u32 grace_ms, bool retire: no new sessions; end when those under way have ended, at the latest after grace_ms. retire:
@@ -75,15 +79,17 @@ enum msg_type {
     MSG_MAILBOX = 64,   /* D>smtpd  one mailbox's state, on start and on change: mailbox_state_write/read (lib/mailbox.h) */
     MSG_MAILBOX_GONE,   /* D>smtpd  string name */
     MSG_MAILBOXES_SENT, /* D>smtpd  empty: all mailboxes are known; from now on an unknown name is a 550 and not a 451 */
-    MSG_CHANGED,        /* D>lookup, subscribed imapd and ctl: change_write/read (lib/change.h), after the commit */
+    MSG_CHANGED,        /* D>lookup, subscribed imapd and ctl: change_write/read (lib/change.h), after the commit. Those of mailboxes and agents go to
+                           every imapd */
     MSG_FULL,           /* D>smtpd  bool: disk or map is full, so MAIL gets 452 4.3.1 until it is told otherwise */
 
     /* Requests to store. */
-    MSG_DELIVER = 96,   /* smtpd>D  delivery_write/read (lib/delivery.h), body inline or as memfd. Answer: u64 message id of the first copy */
+    MSG_DELIVER = 96,   /* smtpd>D  delivery_write/read (lib/delivery.h), body inline or as memfd. Answer: u64 message id of the first copy, bool whether it
+                           has a genuine token of one of its mailboxes */
     MSG_MINT,           /* lookup,ctl>D  string mailbox, u64 deadline_unix (0: not expected). Answer: string token, string address, u64 issued_unix */
     MSG_TOKEN_SHOW,     /* ctl>D  string mailbox, string token. Answer: bytes token record (empty: nothing is known), count, and for each kept arrival bytes message record (empty: it has gone) (lib/record.h) */
     MSG_TOKEN_FORGET,   /* lookup,ctl>D  string mailbox, string token: delete its record and messages. Answer: u32 messages deleted */
-    MSG_MESSAGE_DELETE, /* lookup,imapd,ctl>D  u64 message id. Answer: empty */
+    MSG_MESSAGE_DELETE, /* lookup,ctl>D  u64 message id. Answer: empty */
     MSG_MESSAGE_LIST,   /* ctl>D  string mailbox, u64 before_id (0: newest), u32 limit. MSG_ROW: u64 id, bytes message record */
     MSG_MESSAGE_SHOW,   /* ctl>D  u64 message id. Answer: bytes message record */
     MSG_MESSAGE_RAW,    /* ctl>D  u64 message id. MSG_ROW: bytes (pieces of the message in order) */
@@ -93,6 +99,8 @@ enum msg_type {
     MSG_MAILBOX_ENABLE, /* ctl>D  string name, bool enabled. Answer: empty */
     MSG_MAILBOX_DELETE, /* ctl>D  string name. Answer: u32 messages deleted */
     MSG_MAILBOX_SECRET, /* ctl>D  string name: a new secret. Answer: string user, string secret */
+    MSG_MAILBOX_CHOSEN, /* ctl>D  string name, bytes salt (16), bytes argon2id hash (32) of a secret that a person chose (lib/secret.h), which itself stays with
+                           the asker. Answer: string user */
     MSG_MAILBOX_KEY,    /* ctl>D  string name: the mailbox's token key, for a checker that mints offline. Answer: string key in hexadecimal */
     MSG_KEY_ROTATE,     /* ctl>D  empty: a new master key; the old ones verify until retired. Answer: u32 new key id */
     MSG_KEY_LIST,       /* ctl>D  empty. MSG_ROW: u32 id, u64 created_unix, bool active */
@@ -100,6 +108,16 @@ enum msg_type {
     MSG_API_KEY_ADD,    /* ctl>D  string name, string mailbox (empty: all). Answer: u32 id, string key */
     MSG_API_KEY_LIST,   /* ctl>D  empty. MSG_ROW: u32 id, bytes api key record */
     MSG_API_KEY_REVOKE, /* ctl>D  u32 id. Answer: empty */
+    MSG_AGENT_ADD,      /* ctl>D  string name, bool all mailboxes, u32 count (to AGENT_MAILBOXES_MAX), string mailboxes. Answer: string name, string secret.
+                           MT_EEXIST; MT_ENOTFOUND: one of the mailboxes */
+    MSG_AGENT_LIST,     /* ctl>D  empty. MSG_ROW: bytes agent record */
+    MSG_AGENT_SHOW,     /* ctl>D  string name. Answer: bytes agent record */
+    MSG_AGENT_REMOVE,   /* ctl>D  string name. Answer: empty */
+    MSG_AGENT_ENABLE,   /* ctl>D  string name, bool enabled. Answer: empty */
+    MSG_AGENT_SECRET,   /* ctl>D  string name: a new secret. Answer: string name, string secret */
+    MSG_AGENT_CHOSEN,   /* ctl>D  as MSG_MAILBOX_CHOSEN */
+    MSG_AGENT_GRANT,    /* ctl>D  string name, bool all mailboxes, u32 count, string mailboxes: may read these, too. Answer: empty. MT_ESIZE: AGENT_MAILBOXES_MAX */
+    MSG_AGENT_REVOKE,   /* ctl>D  as MSG_AGENT_GRANT: may not read these any more; all: none. Answer: empty. MT_EINVALID: single ones of an agent for all */
     MSG_STATUS,         /* ctl>D  empty. MSG_ROW: string name, u64 value. */
     MSG_SUBSCRIBE,      /* imapd,ctl>D  empty: wants MSG_CHANGED from now on. Answer: empty */
     MSG_BACKUP,         /* ctl>D  u8 what (0 the database, 1 the token keys); with a descriptor open for writing. Answer when it is written and synced: u64 octets */
@@ -122,12 +140,20 @@ enum msg_type {
                            MT_EEXIST; MT_EINVALID: no name for a folder; MT_ESIZE: DB_FOLDERS_MAX */
     MSG_FOLDER_DELETE,  /* imapd>D  u32 mailbox id, u32 folder id: at most MSG_MESSAGES_DELETE_MAX of its messages, and when it is empty, the folder.
                            Answer: bool whether it has gone. MT_EBUSY: there are folders below it; MT_EINVALID: INBOX and Unmatched stay */
-    MSG_FOLDER_RENAME,  /* imapd>D  u32 mailbox id, u32 folder id, string name: with the folders below it. Answer: empty. Errors as of MSG_FOLDER_CREATE */
-    MSG_FOLDER_SUBSCRIBE, /* imapd>D  u32 mailbox id, u32 folder id, bool. Answer: empty */
+    MSG_FOLDER_RENAME,  /* imapd>D  u32 mailbox id, u32 folder id, string name: with the folders below it. The old names stay subscribed to. Answer: empty.
+                           Errors as of MSG_FOLDER_CREATE */
+    MSG_FOLDER_SUBSCRIBE, /* imapd>D  u32 mailbox id, string name, bool. Answer: empty. MT_ENOTFOUND: there is no such folder to subscribe to */
     MSG_COPY,           /* imapd>D  u32 mailbox id, u32 folder id, u32 folder id to copy to, bool move, u32 count (to MSG_MESSAGES_DELETE_MAX), u32 UIDs, rising: all
                            or none, but what has gone is passed over. Answer: u32 UIDVALIDITY there, u32 count, for each u32 UID, u32 UID there. MT_EQUOTA */
-    MSG_APPEND,         /* imapd>D  u32 folder id, u32 flags, string keywords, delivery_write/read with one recipient, whose mailbox it is; received_us
-                           is its internal date, and no trace goes in front. Answer: u32 UIDVALIDITY, u32 UID. MT_EQUOTA, MT_ENOTFOUND */
+    MSG_APPEND,         /* imapd>D  u32 mailbox id, u32 folder id, u32 count (1 to MSG_APPEND_MESSAGES_MAX), for each message u64 its octets, u32 those of
+                           its fields; then bytes: for each message its octets and its fields, one behind the other (empty: they are over
+                           MSG_INLINE_BODY_BYTES, and in a sealed memfd). Fields: u32 flags, bytes keywords, u64 internal date in microseconds, session
+                           facts (lib/delivery.h), parsed (lib/parsed.h) without candidates. All or none. Answer: u32 UIDVALIDITY, u32 UID of the
+                           first; the others' follow it. MT_EQUOTA, MT_ENOTFOUND */
+    MSG_RECENT,         /* imapd>D  u32 mailbox id, u32 folder id, u32 UID: a session that may write was told of the messages below it. Answer: u32 the first
+                           UID that none was told of before; nothing is written where that is not below it */
+    MSG_DELIVERED,      /* smtpd>D  string transaction id, u64 received_us of a MSG_DELIVER whose answer was lost with the channel. Answer: as to it, or MT_ENOTFOUND:
+                           nothing of it is there, nor will be */
     MSG_TYPE_LIMIT
 };
 
@@ -136,6 +162,9 @@ enum msg_flags_op { MSG_FLAGS_SET, MSG_FLAGS_ADD, MSG_FLAGS_REMOVE, MSG_FLAGS_OP
 
 /* Messages that one request may delete: more would hold up deliveries. */
 #define MSG_MESSAGES_DELETE_MAX 500u
+
+/* Messages that one MSG_APPEND may bring in. */
+#define MSG_APPEND_MESSAGES_MAX 500u
 
 /* "MSG_DELIVER" and so on, for the log; "unknown" for others. */
 const char *msg_name(unsigned type);

@@ -69,21 +69,32 @@ root_fits(const struct page_table *t, uint64_t last_page)
     return t->root == PAGE_NONE || (t->root >= 2 && t->root <= last_page);
 }
 
+/*
+ * The one that LMDB goes by. The other may name pages that there are not: when the write of a meta page fails, LMDB puts the old number of the
+ * transaction and of the last page back, and leaves the roots of what failed.
+ */
+static int
+pages_newest(const struct page_meta metas[2])
+{
+    return metas[1].txn_id > metas[0].txn_id ? 1 : 0;
+}
+
 int
 pages_metas_read(int fd, struct page_meta metas[2], const char **reason)
 {
-    int rc = read_meta(fd, 0, &metas[0], reason);
+    const struct page_meta *newest;
+    int                     rc = read_meta(fd, 0, &metas[0], reason);
 
     if (rc == MT_OK)
         rc = read_meta(fd, metas[0].page_bytes, &metas[1], reason);
     if (rc != MT_OK)
         return rc;
-    for (int i = 0; i < 2; i++)
-        if (metas[i].page_bytes != metas[0].page_bytes || metas[i].last_page >= PAGE_NUMBER_MAX ||
-            !root_fits(&metas[i].tables[0], metas[i].last_page) || !root_fits(&metas[i].tables[1], metas[i].last_page)) {
-            *reason = "a meta page names pages that cannot be";
-            return MT_EDAMAGED;
-        }
+    newest = &metas[pages_newest(metas)];
+    if (metas[1].page_bytes != metas[0].page_bytes || newest->last_page >= PAGE_NUMBER_MAX ||
+        !root_fits(&newest->tables[0], newest->last_page) || !root_fits(&newest->tables[1], newest->last_page)) {
+        *reason = "a meta page names pages that cannot be";
+        return MT_EDAMAGED;
+    }
     return MT_OK;
 }
 
@@ -104,7 +115,7 @@ pages_head_read(int fd, struct pages_head *out, const char **reason)
     rc = pages_metas_read(fd, metas, reason);
     if (rc != MT_OK)
         return rc;
-    newest = metas[1].txn_id > metas[0].txn_id ? &metas[1] : &metas[0];
+    newest = &metas[pages_newest(metas)];
     *out = (struct pages_head){ .page_bytes = newest->page_bytes, .txn_id = newest->txn_id, .last_page = newest->last_page,
                                 .needed_bytes = (newest->last_page + 1) * newest->page_bytes, .file_bytes = (uint64_t)st.st_size };
     if (out->file_bytes + TOLERATED_PAGES * (uint64_t)out->page_bytes < out->needed_bytes) {

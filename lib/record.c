@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <xxhash.h>
 
-enum { NAME_BYTES_MAX = 255, TEXT_BYTES_MAX = 4096 };
+enum { NAME_BYTES_MAX = 255, TEXT_BYTES_MAX = 4096, SHORT_SUM_BYTES = 4 };
 
 static const char *const kind_names[KIND_LIMIT] = {
     [KIND_UNMATCHED] = "unmatched", [KIND_ARRIVED] = "arrived",           [KIND_BOUNCED] = "bounced",
@@ -92,7 +92,7 @@ record_open(struct slice bytes, struct reader *r)
     read_u8(r, &version);
     if (version > RECORD_VERSION)
         return MT_EVERSION;
-    return version == RECORD_VERSION ? MT_OK : MT_EDAMAGED;
+    return version >= RECORD_OLDEST ? MT_OK : MT_EDAMAGED;
 }
 
 int
@@ -205,26 +205,62 @@ folder_record_read(struct slice bytes, struct folder_record *out)
     return record_close(&r);
 }
 
-void
-entry_write(struct buf *b, const struct entry *e)
+/* Half of the usual one: of small rows there are many. What a row says is bound to its key, too. */
+static uint32_t
+short_checksum(struct slice key, struct slice bytes)
 {
+    return (uint32_t)XXH3_64bits_withSeed(bytes.data, bytes.len, checksum(key));
+}
+
+void
+entry_write(struct buf *b, struct slice key, const struct entry *e)
+{
+    size_t at = b->len;
+
     write_u64(b, e->message_id);
     write_u64(b, e->modseq);
     write_u32(b, e->flags);
     write_fixed(b, e->keywords.data, e->keywords.len);
+    if (b->fault == MT_OK)
+        write_u32(b, short_checksum(key, slice_make(b->data + at, b->len - at)));
 }
 
 int
-entry_read(struct slice bytes, struct entry *out)
+entry_read(struct slice key, struct slice bytes, struct entry *out)
 {
+    struct slice  covered = slice_sub(bytes, 0, bytes.len < SHORT_SUM_BYTES ? 0 : bytes.len - SHORT_SUM_BYTES);
     struct reader r;
 
-    reader_init(&r, bytes);
+    reader_init(&r, covered);
     read_u64(&r, &out->message_id);
     read_u64(&r, &out->modseq);
     read_u32(&r, &out->flags);
     out->keywords = r.rest;
-    return read_ok(&r) && r.rest.len <= ENTRY_KEYWORDS_BYTES ? MT_OK : MT_EDAMAGED;
+    if (!read_ok(&r) || r.rest.len > ENTRY_KEYWORDS_BYTES || get_u32(bytes.data + covered.len) != short_checksum(key, covered))
+        return MT_EDAMAGED;
+    return MT_OK;
+}
+
+void
+body_ref_write(unsigned char out[BODY_REF_BYTES], uint64_t body_id, uint32_t count)
+{
+    unsigned char key[8];
+
+    put_u64(key, body_id);
+    put_u32(out, count);
+    put_u32(out + 4, short_checksum(slice_make(key, sizeof(key)), slice_make(out, 4)));
+}
+
+int
+body_ref_read(struct slice bytes, uint64_t body_id, uint32_t *count)
+{
+    unsigned char expected[BODY_REF_BYTES];
+
+    if (bytes.len != BODY_REF_BYTES)
+        return MT_EDAMAGED;
+    *count = get_u32(bytes.data);
+    body_ref_write(expected, body_id, *count);
+    return memcmp(expected, bytes.data, BODY_REF_BYTES) == 0 ? MT_OK : MT_EDAMAGED;
 }
 
 bool

@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/sandbox.h"
+#include "lib/shared_table.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct role_process {
     struct event            *pulse;             /* timer, every PULSE_MS */
     unsigned                 unanswered;        /* turns of it that a MSG_PING waits for store's answer */
     char                     name[32];
+    struct signer_link       signer;
     int                      store_fd;          /* handed over before MSG_GO: nothing is heard from store until the role serves; -1: none */
     bool                     opened;            /* hooks->open was called */
     bool                     running;           /* MSG_READY was said */
@@ -208,6 +210,17 @@ take_store(struct role_process *p, int *fd)
     return rc;
 }
 
+/* The new pair counts from the next handshake on. */
+static int
+take_signer(struct role_process *p, struct reader *in, int *fd)
+{
+    if (!read_end(in) || *fd == -1 || p->context.signer == NULL)
+        return MT_EPROTO;
+    signer_link_set(p->context.signer, *fd);
+    *fd = -1;
+    return MT_OK;
+}
+
 static int
 take_listener(struct role_process *p, struct reader *in, int *fd)
 {
@@ -254,6 +267,17 @@ take_metrics(struct role_process *p, struct reader *in, const int *fd)
     r->metrics[r->metrics_count++] = m;
     if (role == r->role && index == r->index)
         metrics_use(m);
+    return MT_OK;
+}
+
+static int
+take_shared_table(struct role_process *p, struct reader *in, const int *fd)
+{
+    struct role_context *r = &p->context;
+
+    read_u32(in, &r->share);
+    if (!read_end(in) || *fd == -1 || r->shared != NULL || (r->shared = shared_table_map(*fd)) == NULL)
+        return MT_EPROTO;
     return MT_OK;
 }
 
@@ -344,8 +368,12 @@ on_supervisor_message(void *arg, const struct msg_head *head, struct reader *in,
         return take_listener(p, in, fd);
     case MSG_METRICS:
         return take_metrics(p, in, fd);
+    case MSG_SHARED_TABLE:
+        return take_shared_table(p, in, fd);
     case MSG_STORE:
         return read_end(in) ? take_store(p, fd) : MT_EPROTO;
+    case MSG_SIGNER:
+        return take_signer(p, in, fd);
     case MSG_GO:
         return read_end(in) ? begin(p) : MT_EPROTO;
     case MSG_DRAIN:
@@ -419,7 +447,7 @@ prepare(struct role_process *p)
     struct role_context *r = &p->context;
     char                 title[16];     /* what ps and top show of a thread */
 
-    if (r->role == ROLE_STORE || r->role == ROLE_LOOKUP || r->role == ROLE_WEBHOOK)
+    if (r->role == ROLE_STORE || r->role == ROLE_LOOKUP || r->role == ROLE_WEBHOOK || r->role == ROLE_SIGNER)
         snprintf(p->name, sizeof(p->name), "%s", role_name(r->role));
     else
         snprintf(p->name, sizeof(p->name), "%s/%u", role_name(r->role), r->index);
@@ -450,7 +478,9 @@ finish(struct role_process *p)
         metrics_unmap(r->metrics[i]);
     free(r->metrics);
     free(r->metrics_owners);
+    shared_table_unmap(r->shared);
     close_listeners(p);
+    signer_link_fini(&p->signer);
     free(r->listeners);
     if (p->late != NULL)
         event_free(p->late);
@@ -468,6 +498,9 @@ role_run(enum role role, unsigned index, const struct role_hooks *hooks)
                                  .exit_code = EX_SOFTWARE };
     struct role_context *r = &p.context;
 
+    signer_link_init(&p.signer);
+    if (role == ROLE_SMTPD || role == ROLE_IMAPD || role == ROLE_LOOKUP)
+        r->signer = &p.signer;
     prepare(&p);
     if (read_config(&p) != MT_OK) {
         p.exit_code = EX_CONFIG;

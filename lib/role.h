@@ -7,6 +7,7 @@
 
 #include "lib/channel.h"
 #include "lib/config.h"
+#include "lib/signer_link.h"
 
 struct role_context;
 
@@ -40,7 +41,7 @@ struct role_hooks {
      * when the last has ended; after a long time drain is called. NULL: drain is called at once.
      */
     void (*retire)(struct role_context *r);
-    /* Only store: MSG_PEER and MSG_RELOAD, after start; arg is the role_context. */
+    /* Only store and signer: MSG_PEER and MSG_RELOAD, after start; arg is the role_context. */
     channel_message_fn *on_supervisor_message;
     /* The loop has ended. Free what open and start made; r->base and the channels are there still. Also after a failed open. */
     void (*close)(struct role_context *r);
@@ -53,9 +54,13 @@ struct role_context {
     const struct config  *config;
     struct channel       *supervisor;
     struct channel       *store;            /* NULL while there is none, and in store */
+    struct signer_link   *signer;           /* who signs in TLS handshakes; only smtpd, imapd and lookup, else NULL */
     struct role_listener *listeners;
     unsigned              listener_count;
     struct metrics      **metrics;          /* only lookup: of every process */
+    struct shared_table  *shared;           /* what all processes count together (lib/shared_table.h); NULL before MSG_SHARED_TABLE, and in others than
+                                               smtpd, imapd and lookup */
+    uint32_t              share;            /* this process's share of it, for its sessions */
     struct role_metrics_owner { enum role role; unsigned index; } *metrics_owners;
     unsigned              metrics_count;
     bool                  store_silent;     /* store is connected, but has not answered for ROLE_SILENT_MS: it hangs, or its disk does */
@@ -87,6 +92,6 @@ void role_done(struct role_context *r);
 enum { ROLE_FD_SUPERVISOR = 3, ROLE_FD_CONFIG = 4 };
 
 /* Each role's hooks, defined in its folder. */
-extern const struct role_hooks smtpd_hooks, imapd_hooks, lookup_hooks, store_hooks, webhook_hooks;
+extern const struct role_hooks smtpd_hooks, imapd_hooks, lookup_hooks, store_hooks, webhook_hooks, signer_hooks;
 
 #endif

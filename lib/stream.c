@@ -1,6 +1,7 @@
 #include "lib/stream.h"
 
 #include "lib/error.h"
+#include "lib/tls_protocol.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -123,11 +124,12 @@ stream_has_more(const struct stream *s)
 }
 
 int
-stream_begin_tls(struct stream *s, SSL_CTX *ctx)
+stream_begin_tls(struct stream *s, SSL_CTX *ctx, const char *protocol)
 {
     s->ssl = SSL_new(ctx);
     if (s->ssl == NULL || SSL_set_fd(s->ssl, s->fd) != 1)
         return MT_ENOMEM;
+    tls_protocol_set(s->ssl, protocol);
     SSL_set_accept_state(s->ssl);
     /* An idle connection holds no buffers; what cannot be written at once is offered again from another place in memory. */
     SSL_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

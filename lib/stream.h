@@ -45,8 +45,8 @@ int stream_write(struct stream *s, struct slice bytes, bool last, size_t *sent);
 /* Octets have been read from the socket that stream_read did not give back yet: the socket may stay silent about them. */
 bool stream_has_more(const struct stream *s);
 
-/* Begins TLS as its server. 0 or MT_ENOMEM. */
-int stream_begin_tls(struct stream *s, SSL_CTX *ctx);
+/* Begins TLS as its server; protocol: what is spoken in it (lib/tls_protocol.h). 0 or MT_ENOMEM. */
+int stream_begin_tls(struct stream *s, SSL_CTX *ctx, const char *protocol);
 
 /* Goes on with the handshake: MT_OK it is done, MT_EAGAIN (*wants_write: until the socket takes more), MT_EPROTO, MT_ESHUTDOWN. */
 int stream_handshake(struct stream *s, bool *wants_write);

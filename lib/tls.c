@@ -2,7 +2,10 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/tls_protocol.h"
+#include "lib/remote_key.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ec.h>
@@ -19,6 +22,9 @@
 /* CBC with SHA-2 stays for mail servers on old Windows, which know no GCM with RSA certificates. */
 #define CIPHERS_TLS12 "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!SHA1:!aNULL"
 #define GROUPS        "X25519:P-256:P-384"
+
+/* What signer signs (lib/signing.h); no SHA-1. */
+#define SIGNATURES    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512"
 
 enum { SELF_SIGNED_DAYS = 3650, COMMON_NAME_MAX = 64 };
 
@@ -86,24 +92,49 @@ context_new(void)
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
                              SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    /* A checker comes every few minutes: keeping sessions would cost more memory than handshakes cost time. */
+    /*
+     * No session goes on later: a ticket's key would be a secret of every process that could be carried away and that opens what was said in
+     * TLS 1.2, and a checker that comes every few minutes saves nothing that anybody notices (docs/tls.md).
+     */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    tls_protocol_check(ctx);
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 || SSL_CTX_set_num_tickets(ctx, 0) != 1 ||
-        SSL_CTX_set_cipher_list(ctx, CIPHERS_TLS12) != 1 || SSL_CTX_set1_groups_list(ctx, GROUPS) != 1) {
+        SSL_CTX_set_cipher_list(ctx, CIPHERS_TLS12) != 1 || SSL_CTX_set1_groups_list(ctx, GROUPS) != 1 ||
+        SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) != 1) {
         SSL_CTX_free(ctx);
         return NULL;
     }
     return ctx;
 }
 
+/* Kinds that can be with signer, which is what a certificate for mail has. */
+static bool
+has_usable_key(const SSL_CTX *ctx)
+{
+    int kind = EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_CTX_get0_certificate(ctx)));
+
+    return kind == EVP_PKEY_RSA || kind == EVP_PKEY_EC;
+}
+
+static bool
+use_remote_key(SSL_CTX *ctx, struct remote_keys *keys)
+{
+    EVP_PKEY *key = remote_key_new(keys, SSL_CTX_get0_certificate(ctx));
+    bool      ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+
+    EVP_PKEY_free(key);
+    return ok;
+}
+
+/* Either key_file or keys is given. */
 static int
-open_server(const char *certificate_file, const char *key_file, SSL_CTX **out, struct problem *problem)
+open_server(const char *certificate_file, const char *key_file, struct remote_keys *keys, SSL_CTX **out, struct problem *problem)
 {
     SSL_CTX *ctx;
     int      rc;
 
-    if ((rc = check_readable(certificate_file, problem)) != MT_OK || (rc = check_readable(key_file, problem)) != MT_OK)
+    if ((rc = check_readable(certificate_file, problem)) != MT_OK || (keys == NULL && (rc = check_readable(key_file, problem)) != MT_OK))
         return rc;
     ERR_clear_error();
     if ((ctx = context_new()) == NULL) {
@@ -112,7 +143,11 @@ open_server(const char *certificate_file, const char *key_file, SSL_CTX **out, s
     }
     if (SSL_CTX_use_certificate_chain_file(ctx, certificate_file) != 1) {
         *problem = problem_of_openssl("tls-certificate", certificate_file, "the certificate and its chain in PEM, the own one first");
-    } else if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1) {
+    } else if (!has_usable_key(ctx)) {
+        *problem = (struct problem){ "tls-certificate", certificate_file, "its key is of another kind", "a key of RSA or ECDSA" };
+    } else if (keys != NULL && !use_remote_key(ctx, keys)) {
+        *problem = problem_of_openssl("tls-certificate", certificate_file, "a certificate with a key of RSA or ECDSA");
+    } else if (keys == NULL && (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1)) {
         *problem = problem_of_openssl("tls-key", key_file, "the certificate's private key in PEM, without a passphrase");
     } else {
         *out = ctx;
@@ -126,8 +161,21 @@ int
 tls_server_open(const char *certificate_file, const char *key_file, SSL_CTX **out)
 {
     struct problem problem;
-    int            rc = open_server(certificate_file, key_file, out, &problem);
+    int            rc = open_server(certificate_file, key_file, NULL, out, &problem);
 
+    if (rc != MT_OK)
+        log_problem(&problem);
+    return rc;
+}
+
+int
+tls_server_open_remote(const char *certificate_file, struct remote_keys *keys, SSL_CTX **out)
+{
+    struct problem problem;
+    int            rc;
+
+    assert(keys != NULL);
+    rc = open_server(certificate_file, NULL, keys, out, &problem);
     if (rc != MT_OK)
         log_problem(&problem);
     return rc;
@@ -138,7 +186,7 @@ tls_server_check(const char *certificate_file, const char *key_file, char *text,
 {
     struct problem problem;
     SSL_CTX       *ctx = NULL;
-    int            rc = open_server(certificate_file, key_file, &ctx, &problem);
+    int            rc = open_server(certificate_file, key_file, NULL, &ctx, &problem);
 
     if (rc == MT_OK)
         SSL_CTX_free(ctx);
@@ -149,15 +197,81 @@ tls_server_check(const char *certificate_file, const char *key_file, char *text,
     return rc;
 }
 
-int64_t
-tls_expires_unix(const SSL_CTX *ctx)
+static int64_t
+expires_unix(const X509 *certificate)
 {
-    const X509 *certificate = SSL_CTX_get0_certificate(ctx);
-    struct tm   tm;
+    struct tm tm;
 
     if (certificate == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
         return 0;
     return timegm(&tm);
+}
+
+int64_t
+tls_expires_unix(const SSL_CTX *ctx)
+{
+    return expires_unix(SSL_CTX_get0_certificate(ctx));
+}
+
+static struct slice
+slice_of_asn1(const ASN1_STRING *string)
+{
+    return slice_make(ASN1_STRING_get0_data(string), (size_t)ASN1_STRING_length(string));
+}
+
+bool
+tls_certificate_names(const X509 *certificate, tls_name_fn *take, void *arg)
+{
+    GENERAL_NAMES   *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    bool             found = false, go_on = true;
+    int              at;
+
+    for (int i = 0; go_on && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS)
+            continue;
+        found = true;
+        go_on = take(arg, slice_of_asn1(name->d.dNSName));
+    }
+    GENERAL_NAMES_free(names);
+    if (!found && (at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)) >= 0)
+        go_on = take(arg, slice_of_asn1(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
+    return go_on;
+}
+
+/* Of the caller of tls_certificate_read. */
+struct first_name {
+    char  *to;
+    size_t size;
+};
+
+static bool
+take_first(void *arg, struct slice name)
+{
+    struct first_name *first = arg;
+
+    slice_copy(first->to, first->size, name);
+    return false;
+}
+
+int
+tls_certificate_read(const char *certificate_file, char *name, size_t size, int64_t *expires)
+{
+    FILE             *f = fopen(certificate_file, "re");
+    X509             *certificate = f == NULL ? NULL : PEM_read_X509(f, NULL, no_passphrase, NULL);
+    struct first_name first = { name, size };
+
+    if (f != NULL)
+        fclose(f);
+    ERR_clear_error();
+    if (certificate == NULL)
+        return MT_EINVALID;
+    name[0] = '\0';
+    tls_certificate_names(certificate, take_first, &first);
+    *expires = expires_unix(certificate);
+    X509_free(certificate);
+    return MT_OK;
 }
 
 const char *

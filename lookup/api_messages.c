@@ -216,7 +216,6 @@ raw_headers(struct exchange *x, uint64_t id)
 
     snprintf(text, sizeof(text), "attachment; filename=\"%llu.eml\"", (unsigned long long)id);
     reply_header(x, "Content-Disposition", text);
-    reply_header(x, "X-Content-Type-Options", "nosniff");
 }
 
 void

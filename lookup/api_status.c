@@ -51,6 +51,7 @@ api_metrics(struct call *c)
         page.fault = MT_ENOMEM;
     else
         metrics_page(&page, processes, c->lookup->role->metrics_count);
+    certificates_metrics(&page, &c->lookup->certificates);
     free(processes);
     reply_page(c, "text/plain; version=0.0.4; charset=utf-8", &page);
 }
@@ -68,6 +69,8 @@ api_status_page(struct call *c)
          .draining = l->role->draining,
          .started_us = l->started_us,
          .now_us = lookup_now_us(),
+         .certificates = &l->certificates,
+         .expiry_warning_days = l->config->tls.expiry_warning_days,
          .processes = processes,
          .count = l->role->metrics_count,
     };
@@ -80,7 +83,6 @@ api_status_page(struct call *c)
     free(processes);
     reply_header(c->exchange, "Content-Security-Policy",
                  "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'");
-    reply_header(c->exchange, "X-Content-Type-Options", "nosniff");
     reply_page(c, "text/html; charset=utf-8", &page);
 }
 

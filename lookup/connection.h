@@ -11,6 +11,9 @@
 
 #include "lookup/http.h"
 
+#include "lib/limits.h"
+#include "lib/proxy.h"
+
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
@@ -25,6 +28,7 @@ struct exchange {
     struct evhttp_request *req;         /* evhttp's; ours to free once it has lost its connection */
     enum http_method       method;
     unsigned               status;      /* replied; 0 before */
+    bool                   is_last;     /* the connection ends behind the reply */
     exchange_gone_fn      *gone;        /* NULL: not held */
     exchange_drained_fn   *drained;
     void                  *owner;
@@ -45,6 +49,9 @@ struct connection {
     size_t                    unsent;       /* octets in its output when last looked at */
     uint64_t                  since_us;     /* of the state, of the first octet of a request, or of the last progress in sending */
     bool                      begun;        /* a request has begun to come in */
+    struct limit_client       limit;
+    enum limit                refused;      /* its one request is answered with 429 */
+    struct proxy_wait        *proxy;        /* while its PROXY header is to come; NULL: not */
     bool                      narrow;       /* its input has the bound of a held request */
     struct exchange           exchange;
 };
@@ -61,6 +68,8 @@ struct http {
     struct event_base        *base;
     const struct config      *config;
     SSL_CTX                  *tls_context;
+    struct limits            *clients;          /* what each client may have */
+    struct proxies           *proxies;
     struct evhttp            *plain, *secure;
     http_handler_fn          *handler;
     void                     *handler_arg;
@@ -85,6 +94,13 @@ struct http {
 
 /* Microseconds since 1970, as of this turn of the loop. */
 uint64_t http_now_us(const struct http *h);
+
+/* From clients.c. */
+void     clients_arrived(struct connection *c);         /* it was adopted: whose it is, and whether that client has too many */
+void     clients_gone(struct connection *c);
+bool     clients_refuse(struct connection *c);          /* answers the request under way with 429 where the client has too many */
+uint64_t clients_time_us(const struct connection *c);   /* for a whole request, and between two */
+bool     clients_make_room(struct http *h);             /* dooms the connection that was idle for longest; false: none is */
 
 /* A reply begins: from now on it is the client that we wait for. */
 void connection_replying(struct connection *c);

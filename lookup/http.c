@@ -3,6 +3,8 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
+#include "lib/tls_protocol.h"
+#include "lookup/framing.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -99,6 +101,8 @@ make_bufferevent(struct http *h, bool tls)
 
     if (c == NULL || (tls && (ssl = SSL_new(h->tls_context)) == NULL))
         abort();
+    if (tls)
+        tls_protocol_set(ssl, "http/1.1");
     c->bev = tls ? bufferevent_openssl_socket_new(h->base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE)
                  : bufferevent_socket_new(h->base, -1, BEV_OPT_CLOSE_ON_FREE);
     if (c->bev == NULL)
@@ -158,6 +162,7 @@ connection_closed(struct evhttp_connection *evcon, void *arg)
 
     assert(c->evcon == evcon);
     h->by_fd[bufferevent_getfd(c->bev)] = NULL;
+    clients_gone(c);
     h->buffered -= c->buffered;
     h->count--;
     TAILQ_REMOVE(&h->connections, c, link);
@@ -199,6 +204,7 @@ adopt(struct http *h, struct connection *c)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* fails on a Unix socket, which needs none */
     TAILQ_INSERT_TAIL(&h->connections, c, link);
     c->state = CONNECTION_READING;
+    clients_arrived(c);
 }
 
 static void
@@ -258,6 +264,8 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     while (!TAILQ_EMPTY(&h->fresh))
         adopt(h, TAILQ_FIRST(&h->fresh));
+    if (h->count >= h->limit)
+        clients_make_room(h);
     if (h->doomed) {
         h->doomed = false;
         for_each(h, end_doomed);
@@ -276,7 +284,7 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
 static void
 check_time(struct connection *c)
 {
-    uint64_t now_us = http_now_us(c->http), limit_us = (uint64_t)c->http->config->http.timeout_ms * 1000;
+    uint64_t now_us = http_now_us(c->http), limit_us = clients_time_us(c);
     size_t   unsent;
 
     if (c->state == CONNECTION_REPLYING) {
@@ -364,6 +372,7 @@ on_request(struct evhttp_request *req, void *arg)
     struct evbuffer          *body = evhttp_request_get_input_buffer(req);
     struct http_request       request = { .method = METHOD_OTHER };
     size_t                    header_bytes;
+    struct framing            framing;
 
     assert(c != NULL && c->evcon == evcon && c->exchange.req == NULL);
     h->buffered -= c->buffered;
@@ -374,18 +383,24 @@ on_request(struct evhttp_request *req, void *arg)
     take_target(req, &request);
     header_bytes = take_headers(req, &request);
     request.body = slice_make(evbuffer_pullup(body, -1), evbuffer_get_length(body));
+    framing = framing_check(req, evhttp_request_get_input_headers(req), request.body.len);
     c->exchange = (struct exchange){
         .connection = c,
         .req = req,
         .method = request.method,
         .path = request.path,
         .begun_us = http_now_us(h),
+        .is_last = framing.is_last,
     };
     enter_state(c, CONNECTION_REPLYING);
     evhttp_request_set_on_complete_cb(req, on_sent, c);
     metric_add(METRIC_LOOKUP_REQUESTS_TOTAL, 1);
 
-    if (request.path.len + request.query.len > HTTP_TARGET_MAX_BYTES)
+    if (clients_refuse(c))
+        return;
+    if (framing.fault != NULL)
+        reply_problem(&c->exchange, 400, "it cannot be told where the request ends, or for whom it is: %s", framing.fault);
+    else if (request.path.len + request.query.len > HTTP_TARGET_MAX_BYTES)
         reply_problem(&c->exchange, 414, "the request's target is longer than %u octets", HTTP_TARGET_MAX_BYTES);
     else if (header_bytes > h->config->http.header_max_bytes)
         reply_problem(&c->exchange, 431, "the header is longer than %u octets (http.header_max_bytes)",
@@ -481,6 +496,8 @@ http_free(struct http *h)
     if (h->secure != NULL)
         evhttp_free(h->secure);
     free_dead(h);
+    proxies_free(h->proxies);
+    limits_free(h->clients);
     if (h->adopt != NULL)
         event_free(h->adopt);
     if (h->tick != NULL)

@@ -62,6 +62,10 @@ typedef void http_handler_fn(void *arg, struct exchange *x, const struct http_re
 struct http *http_new(struct event_base *base, const struct config *config, SSL_CTX *tls_context, http_handler_fn *handler, void *arg);
 void         http_free(struct http *h);     /* closes all connections; NULL is fine */
 
+/* What one client may have of connections, counted in the shared table; and load balancers. Before http_listen. 0 or MT_ENOMEM. */
+struct shared_table;
+int http_limit_clients(struct http *h, struct shared_table *table, uint32_t share);
+
 /* Accepts on a listening socket, which it takes over when it returns 0. MT_ENOMEM; MT_EFULL: over HTTP_LISTENERS_MAX */
 int http_listen(struct http *h, int fd, bool tls);
 

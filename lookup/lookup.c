@@ -9,7 +9,8 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
-#include "lib/tls.h"
+#include "lib/tls_server.h"
+#include "lib/wiped.h"
 
 #include <jansson.h>
 #include <sodium.h>
@@ -111,7 +112,7 @@ open_tls(struct lookup *l)
 {
     for (unsigned i = 0; i < l->role->listener_count; i++)
         if (speaks_tls(l, &l->role->listeners[i]))
-            return tls_server_open(l->config->tls.certificate, l->config->tls.key, &l->tls_context);
+            return tls_server_new(l->config, l->role->signer, &l->tls);
     return MT_OK;
 }
 
@@ -129,12 +130,14 @@ lookup_open(struct role_context *role)
     l->config = role->config;
     l->started_us = lookup_now_us();
     buf_init(&l->scratch, ANSWER_MAX_BYTES);
+    wiped_by_libevent();        /* clients send their keys through it */
     if (sodium_init() < 0)
         return MT_EIO;
     randombytes_buf(&seed, sizeof(seed));
     json_object_seed(seed | 1);     /* else jansson opens a file for it later */
-    rc = open_database(l);
-    return rc == MT_OK ? open_tls(l) : rc;
+    if ((rc = open_database(l)) != MT_OK || (rc = open_tls(l)) != MT_OK)
+        return rc;
+    return certificates_read(role->config, &l->certificates);
 }
 
 static int
@@ -146,9 +149,11 @@ lookup_start(struct role_context *role)
     l->asks = asks_new(l);
     l->waiters = waiters_new(l);
     l->streams = streams_new(l);
-    l->http = http_new(role->base, role->config, l->tls_context, call_run, l);
+    l->http = http_new(role->base, role->config, tls_server_context(l->tls), call_run, l);
     if (l->asks == NULL || l->waiters == NULL || l->streams == NULL || l->http == NULL)
         return MT_ENOMEM;
+    if ((rc = http_limit_clients(l->http, role->shared, role->share)) != MT_OK)
+        return rc;
     for (unsigned i = 0; i < role->listener_count; i++) {
         struct role_listener *listener = &role->listeners[i];
 
@@ -159,8 +164,8 @@ lookup_start(struct role_context *role)
         listener->fd = -1;
         log_info("event=listening protocol=http address=%s tls=%s", listener->address, speaks_tls(l, listener) ? "yes" : "no");
     }
-    if (l->tls_context != NULL)
-        metric_set(METRIC_TLS_CERT_EXPIRES_UNIX, (uint64_t)tls_expires_unix(l->tls_context));
+    if (l->tls != NULL)
+        metric_set(METRIC_TLS_CERT_EXPIRES_UNIX, (uint64_t)tls_server_expires_unix(l->tls));
     return MT_OK;
 }
 
@@ -219,7 +224,8 @@ lookup_close(struct role_context *role)
     streams_free(l->streams);
     if (l->grace != NULL)
         event_free(l->grace);
-    SSL_CTX_free(l->tls_context);
+    tls_server_free(l->tls);
+    certificates_fini(&l->certificates);
     db_close(l->db);
     buf_fini(&l->scratch);
     free(l);

@@ -4,6 +4,7 @@
  * lookup - the state of the role: what its parts share.
  */
 
+#include "lookup/certificates.h"
 #include "lookup/http.h"
 
 #include "lib/db.h"
@@ -14,7 +15,8 @@ struct lookup {
     const struct config *config;
     struct db           *db;
     struct http         *http;
-    SSL_CTX             *tls_context;       /* NULL: no TLS */
+    struct tls_server   *tls;               /* NULL: no TLS */
+    struct certificates  certificates;      /* of all TLS, for those who watch over them */
     bool                 connected;         /* to store */
     uint64_t             started_us;
     struct event        *grace;             /* while draining: its end */

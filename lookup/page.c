@@ -11,6 +11,7 @@ static const struct {
 } owners[] = {
     { "smtp_", ROLE_SMTPD },   { "imap_", ROLE_IMAPD },    { "pop3_", ROLE_IMAPD },       { "http_", ROLE_LOOKUP },
     { "lookup_", ROLE_LOOKUP }, { "store_", ROLE_STORE }, { "role_", ROLE_SUPERVISOR },
+    { "signer_", ROLE_SIGNER },
     { "webhook_", ROLE_WEBHOOK }, { "tokens_", ROLE_STORE }, { "verdicts_", ROLE_STORE }, { "events_", ROLE_STORE },
 };
 
@@ -169,6 +170,9 @@ status_page(struct buf *out, const struct status_facts *f)
         append_value(out, rows[i].metric, sum(f, rows[i].metric));
         buf_append_string(out, "</td></tr>\n");
     }
-    buf_append_string(out, "</table>\n<p>For programs: <a href=\"/metrics\">metrics</a>, <a href=\"/healthz\">healthz</a>, "
+    buf_append_string(out, "</table>\n");
+    if (f->certificates != NULL)
+        certificates_table(out, f->certificates, (int64_t)(f->now_us / 1000000), f->expiry_warning_days);
+    buf_append_string(out, "<p>For programs: <a href=\"/metrics\">metrics</a>, <a href=\"/healthz\">healthz</a>, "
                            "<a href=\"/readyz\">readyz</a>.</p>\n</body>\n</html>\n");
 }

@@ -5,6 +5,7 @@
  */
 
 #include "lib/metrics.h"
+#include "lookup/certificates.h"
 
 /* The counters of one process, as values: so that tests need no shared memory. */
 struct page_process {
@@ -31,6 +32,8 @@ struct status_facts {
     uint64_t                   now_us;
     const struct page_process *processes;
     unsigned                   count;
+    const struct certificates *certificates;    /* NULL: nothing is said of them */
+    uint32_t                   expiry_warning_days;
 };
 
 /* An HTML page without any customer's data. */

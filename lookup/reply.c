@@ -95,7 +95,8 @@ send_header(struct exchange *x, unsigned status, const char *content_type, int64
     }
     reply_header(x, "Date", date_text(c->http));
     reply_header(x, "Cache-Control", "no-store");
-    if (c->http->draining || (length < 0 && x->req->major == 1 && x->req->minor == 0))
+    reply_header(x, "X-Content-Type-Options", "nosniff");
+    if (x->is_last || c->http->draining || (length < 0 && x->req->major == 1 && x->req->minor == 0))
         reply_header(x, "Connection", "close");
     connection_replying(c);
     evhttp_send_reply_start(x->req, (int)status, phrase_of(status));

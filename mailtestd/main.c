@@ -68,6 +68,7 @@ run_role(const char *name, const char *index)
     } roles[] = {
         { ROLE_SMTPD, &smtpd_hooks }, { ROLE_IMAPD, &imapd_hooks },     { ROLE_LOOKUP, &lookup_hooks },
         { ROLE_STORE, &store_hooks }, { ROLE_WEBHOOK, &webhook_hooks },
+        { ROLE_SIGNER, &signer_hooks },
     };
 
     for (size_t i = 0; i < COUNT(roles); i++)

@@ -18,6 +18,7 @@ enum {
     OUT_BYTES       = 1024 * 1024,
     FIRST_FREE_FD   = 16,       /* above what dup2 puts into place */
     PAUSE_FIRST_MS  = 100,
+    PAUSE_SERVED_MS = 400,      /* at most for who had come to serve: everybody waits for it, within a second it is back */
     PAUSE_MAX_MS    = 30000,
     SETTLED_MS      = 60000,    /* who was ready for so long starts with the first pause again */
     ANSWER_TURNS    = 12,       /* a minute: a role's turn of the loop takes milliseconds */
@@ -49,7 +50,7 @@ process_new(struct supervisor *s, struct event_base *base, enum role role, unsig
         free(p);
         return NULL;
     }
-    if (role == ROLE_STORE || role == ROLE_LOOKUP || role == ROLE_WEBHOOK)
+    if (role == ROLE_STORE || role == ROLE_LOOKUP || role == ROLE_WEBHOOK || role == ROLE_SIGNER)
         snprintf(p->name, sizeof(p->name), "%s", role_name(role));
     else
         snprintf(p->name, sizeof(p->name), "%s/%u", role_name(role), index);
@@ -238,11 +239,12 @@ process_ended(struct process *p)
 void
 process_pause(struct process *p)
 {
+    uint32_t       max_ms = p->state == PROCESS_READY ? PAUSE_SERVED_MS : PAUSE_MAX_MS;
     struct timeval tv;
 
     if (p->state == PROCESS_READY && now_ms() - p->since_ms >= SETTLED_MS)
         p->pause_ms = 0;
-    p->pause_ms = p->pause_ms == 0 ? PAUSE_FIRST_MS : p->pause_ms * 2 < PAUSE_MAX_MS ? p->pause_ms * 2 : PAUSE_MAX_MS;
+    p->pause_ms = p->pause_ms == 0 ? PAUSE_FIRST_MS : p->pause_ms * 2 < max_ms ? p->pause_ms * 2 : max_ms;
     set_state(p, PROCESS_PAUSED);
     tv = (struct timeval){ .tv_sec = p->pause_ms / 1000, .tv_usec = p->pause_ms % 1000 * 1000 };
     event_add(p->pause, &tv);

@@ -74,7 +74,10 @@ void process_retire(struct process *p, uint32_t grace_ms);
 /* The process has ended: closes what belonged to it and clears its gauges. */
 void process_ended(struct process *p);
 
-/* PAUSED; the pauses grow from 0.1 s to 30 s while the process keeps dying, and begin anew when it lived for a minute. */
+/*
+ * PAUSED; the pauses grow from 0.1 s while the process keeps dying: to 0.4 s where it came to serve each time, to 30 s where it does not, and
+ * begin anew when it lived for a minute.
+ */
 void process_pause(struct process *p);
 
 void process_kill(struct process *p, const char *reason);

@@ -109,8 +109,6 @@ reload_stored(struct supervisor *s, int rc)
         return;
     if (rc != MT_OK)
         reload_abandon(s, "store refused the configuration");
-    else if (roles_start(s, s->next) != MT_OK)
-        reload_abandon(s, "a process could not be made");
     else
         supervisor_settle(s);
 }

@@ -6,6 +6,8 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
+#include "lib/signer_link.h"
+#include "lib/shared_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,16 +199,24 @@ core_count(void)
     return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
 }
 
-static unsigned
-wanted_count(const struct supervisor *s, const struct config *config, enum role role)
+static bool
+role_listens(const struct supervisor *s, enum role role)
 {
     bool listens = false;
 
-    if (role == ROLE_WEBHOOK)
-        return config->webhook.posts_max > 0 ? 1 : 0;
     for (unsigned i = 0; i < s->listeners.count; i++)
         listens = listens || (s->listeners.items[i].planned && listener_roles[s->listeners.items[i].kind] == role);
-    if (!listens)
+    return listens;
+}
+
+static unsigned
+wanted_count(const struct supervisor *s, const struct config *config, enum role role)
+{
+    if (role == ROLE_WEBHOOK)
+        return config->webhook.posts_max > 0 ? 1 : 0;
+    if (role == ROLE_SIGNER)
+        return role_listens(s, ROLE_SMTPD) || role_listens(s, ROLE_IMAPD) || (config->tls.http && role_listens(s, ROLE_LOOKUP)) ? 1 : 0;
+    if (!role_listens(s, role))
         return 0;
     if (role == ROLE_SMTPD)
         return config->processes.smtpd > 0 ? config->processes.smtpd : core_count();
@@ -254,28 +264,107 @@ hand_over_metrics(const struct supervisor *s, struct process *p)
     return rc;
 }
 
+/* Which share of the shared table is the process's: two that live at once never have the same. */
+static uint32_t
+share_of(const struct process *p)
+{
+    static const uint32_t first[ROLE_COUNT] = { [ROLE_SMTPD] = 0, [ROLE_IMAPD] = 1, [ROLE_LOOKUP] = 2 };
+    uint32_t              share = first[p->role] + p->index * SHARED_ROLES;
+
+    return share < SHARED_PROCESSES_MAX ? share : SHARED_NO_SHARE;
+}
+
+static bool
+has_share(const struct process *p)
+{
+    return p->role == ROLE_SMTPD || p->role == ROLE_IMAPD || p->role == ROLE_LOOKUP;
+}
+
+/* One table for all that ever live: a reload does not make it forget. */
+static int
+hand_over_shared(struct supervisor *s, struct process *p)
+{
+    struct buf fields;
+    int        rc;
+
+    if (!has_share(p))
+        return MT_OK;
+    if (s->shared_fd == -1 && ((s->shared_fd = shared_table_create()) == -1 || (s->shared = shared_table_map(s->shared_fd)) == NULL)) {
+        log_error("event=shared-table-failed reason=\"%s\"", strerror(errno));
+        return MT_ENOMEM;
+    }
+    buf_init(&fields, sizeof(uint32_t));
+    write_u32(&fields, share_of(p));
+    rc = fields.fault != MT_OK ? fields.fault : process_send(p, MSG_SHARED_TABLE, 0, buf_slice(&fields), s->shared_fd);
+    buf_fini(&fields);
+    return rc;
+}
+
+/* Whatever it counted, its sessions have ended with it. */
+void
+roles_ended(struct supervisor *s, const struct process *p)
+{
+    if (s->shared != NULL && has_share(p))
+        shared_sessions_clear(s->shared, share_of(p));
+}
+
 /* Both ends leave this process: from now on the two talk without it. */
 static int
-connect_store(const struct supervisor *s, struct process *p)
+introduce(struct process *server, struct process *client, enum msg_type told, const int fds[2])
 {
-    struct process *store = roles_store(s);
-    struct buf      fields;
-    int             fds[2], rc;
+    struct buf fields;
+    int        rc;
 
-    if (store == NULL || store->state != PROCESS_READY || p->role == ROLE_STORE)
-        return MT_OK;
-    if ((rc = channel_pair(fds)) != MT_OK)
-        return rc;
     buf_init(&fields, 16);
-    write_u8(&fields, (uint8_t)p->role);
-    write_u16(&fields, (uint16_t)p->index);
-    rc = fields.fault != MT_OK ? fields.fault : process_send(store, MSG_PEER, 0, buf_slice(&fields), fds[0]);
+    write_u8(&fields, (uint8_t)client->role);
+    write_u16(&fields, (uint16_t)client->index);
+    rc = fields.fault != MT_OK ? fields.fault : process_send(server, MSG_PEER, 0, buf_slice(&fields), fds[0]);
     if (rc == MT_OK)
-        rc = process_send(p, MSG_STORE, 0, slice_make("", 0), fds[1]);
+        rc = process_send(client, told, 0, slice_make("", 0), fds[1]);
     buf_fini(&fields);
     close(fds[0]);
     close(fds[1]);
     return rc;
+}
+
+static int
+connect_store(const struct supervisor *s, struct process *p)
+{
+    struct process *store = roles_store(s);
+    int             fds[2], rc;
+
+    if (store == NULL || store->state != PROCESS_READY || p->role == ROLE_STORE || p->role == ROLE_SIGNER)
+        return MT_OK;
+    if ((rc = channel_pair(fds)) != MT_OK)
+        return rc;
+    return introduce(store, p, MSG_STORE, fds);
+}
+
+/* Of its own generation, since that one has the keys of its certificates. */
+static int
+connect_signer(const struct supervisor *s, struct process *p)
+{
+    struct process *signer = s->processes;
+    int             fds[2], rc;
+
+    if (p->role != ROLE_SMTPD && p->role != ROLE_IMAPD && p->role != ROLE_LOOKUP)
+        return MT_OK;
+    while (signer != NULL && (signer->role != ROLE_SIGNER || signer->generation != p->generation || signer->state != PROCESS_READY))
+        signer = signer->next;
+    if (signer == NULL)
+        return MT_OK;
+    if ((rc = signer_link_pair(fds)) != MT_OK)
+        return rc;
+    return introduce(signer, p, MSG_SIGNER, fds);
+}
+
+/* A signer serves (again): who has its generation's certificates gets a new pair. */
+static void
+connect_askers(struct supervisor *s, const struct process *signer)
+{
+    for (struct process *p = s->processes; p != NULL; p = p->next)
+        if (p->channel != NULL && p->generation == signer->generation)
+            connect_signer(s, p);       /* a channel that is over shows as a death of its own */
 }
 
 void
@@ -297,6 +386,8 @@ on_ready(struct process *p)
     log_info("event=role-ready role=%s process=%d generation=%u", p->name, (int)p->pid, p->generation);
     if (p->role == ROLE_STORE)
         roles_connect_store(s);
+    if (p->role == ROLE_SIGNER)
+        connect_askers(s, p);
     supervisor_settle(s);
 }
 
@@ -347,7 +438,8 @@ start(struct supervisor *s, struct process *p, const struct generation *g)
 
     if (rc != MT_OK)
         return rc;
-    if ((rc = hand_over_listeners(s, p)) != MT_OK || (rc = hand_over_metrics(s, p)) != MT_OK || (rc = connect_store(s, p)) != MT_OK ||
+    if ((rc = hand_over_listeners(s, p)) != MT_OK || (rc = hand_over_metrics(s, p)) != MT_OK || (rc = hand_over_shared(s, p)) != MT_OK ||
+         (rc = connect_store(s, p)) != MT_OK || (rc = connect_signer(s, p)) != MT_OK ||
         (rc = process_send(p, MSG_GO, 0, slice_make("", 0), -1)) != MT_OK)
         process_kill(p, mt_strerror(rc));       /* its death is treated as any other */
     return MT_OK;
@@ -419,26 +511,28 @@ start_role(struct supervisor *s, const struct generation *g, enum role role)
 }
 
 int
-roles_start(struct supervisor *s, struct generation *g)
-{
-    static const enum role first[] = { ROLE_SMTPD, ROLE_IMAPD, ROLE_WEBHOOK };
-    int                    rc = MT_OK;
-
-    for (size_t i = 0; rc == MT_OK && i < COUNT(first); i++)
-        rc = start_role(s, g, first[i]);
-    return rc;
-}
-
-int
 roles_advance(struct supervisor *s, struct generation *g, bool *complete)
 {
-    *complete = false;
-    for (struct process *p = s->processes; p != NULL; p = p->next)
-        if (p->generation == g->number && p->state != PROCESS_READY)
+    static const struct {
+        enum role role;
+        unsigned  stage;
+    } roles[] = { { ROLE_SIGNER, 0 }, { ROLE_SMTPD, 1 }, { ROLE_IMAPD, 1 }, { ROLE_WEBHOOK, 1 }, { ROLE_LOOKUP, 2 } };
+    const unsigned stages = roles[COUNT(roles) - 1].stage + 1;
+    int            rc = MT_OK;
+
+    for (;;) {
+        *complete = false;
+        for (struct process *p = s->processes; p != NULL; p = p->next)
+            if (p->generation == g->number && p->state != PROCESS_READY)
+                return MT_OK;
+        *complete = g->stages_started == stages;
+        if (*complete)
             return MT_OK;
-    *complete = g->lookup_started || wanted_count(s, g->config, ROLE_LOOKUP) == 0;
-    if (*complete)
-        return MT_OK;
-    g->lookup_started = true;
-    return start_role(s, g, ROLE_LOOKUP);
+        for (size_t i = 0; rc == MT_OK && i < COUNT(roles); i++)
+            if (roles[i].stage == g->stages_started)
+                rc = start_role(s, g, roles[i].role);
+        if (rc != MT_OK)
+            return rc;
+        g->stages_started++;
+    }
 }

@@ -8,11 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -57,8 +61,8 @@ check_users(const struct config *config, struct state_error *error)
 
     if (geteuid() != 0)
         return MT_OK;
-    for (enum role role = ROLE_SMTPD; role <= ROLE_STORE; role++)
-        if (sandbox_user(role, config, &uid, &gid) != MT_OK)
+    for (enum role role = 0; role < ROLE_COUNT; role++)
+        if (role != ROLE_SUPERVISOR && role != ROLE_CTL && sandbox_user(role, config, &uid, &gid) != MT_OK)
             return fail_user(config, error);
     return MT_OK;
 }
@@ -120,7 +124,7 @@ static int
 give_to_store(const struct config *config, int dir, struct state_error *error)
 {
     struct stat st;
-    unsigned    uid, gid;
+    unsigned    uid, gid, signer_uid, signer_gid;
     char        owner[80], wanted[80];
 
     if (geteuid() != 0)
@@ -143,15 +147,70 @@ give_to_store(const struct config *config, int dir, struct state_error *error)
     }
     if (st.st_uid == 0 && fchown(dir, uid, gid) != 0)
         return fail(error, "cannot give to the user of store state_dir", config->state_dir, errno);
+    /* What signer alone has to read is not store's. */
+    if (sandbox_user(ROLE_SIGNER, config, &signer_uid, &signer_gid) == MT_OK && signer_uid != 0) {
+        give_entries(dir, "tls", signer_uid, signer_gid, false);
+        give_one(dir, "tls", signer_uid, signer_gid);
+    }
     give_entries(dir, ".", uid, gid, true);
     return MT_OK;
 }
 
 /* ---- Certificate -------------------------------------------------------------------------------------------------------- */
 
+/*
+ * In a process of its own, which has ended when this returns: no private key is ever in the memory of the supervisor, which lives on and of which
+ * every role is made. 0 or MT_E… with *error set, both from there.
+ */
+typedef int key_work_fn(const struct config *config, bool starting, struct state_error *error);
+
+struct outcome {
+    int                rc;
+    struct state_error error;
+};
+
+static int
+run_apart(key_work_fn *work, const struct config *config, bool starting, struct state_error *error)
+{
+    struct outcome outcome = { .rc = MT_OK };
+    sigset_t       all, old;
+    ssize_t        n = -1;
+    int            fds[2];
+    pid_t          pid;
+
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return fail(error, "cannot look at", config->tls.certificate, errno);
+    /* The child has our handlers, and what they write to would be ours. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &old);
+    pid = fork();
+    if (pid == 0) {
+        outcome.rc = work(config, starting, &outcome.error);
+        _exit(write(fds[1], &outcome, sizeof(outcome)) == (ssize_t)sizeof(outcome) ? EX_OK : EX_IOERR);     /* below PIPE_BUF: at once */
+    }
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    close(fds[1]);
+    while (pid > 0 && (n = read(fds[0], &outcome, sizeof(outcome))) < 0 && errno == EINTR)
+        continue;
+    close(fds[0]);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    if (n != (ssize_t)sizeof(outcome))
+        return fail(error, "cannot look at", config->tls.certificate, pid < 0 ? EAGAIN : EIO);
+    if (outcome.rc != MT_OK)
+        *error = outcome.error;
+    return outcome.rc;
+}
+
+static int
+certificate_exit_code(int rc)
+{
+    return rc == MT_ENOTFOUND ? EX_NOINPUT : rc == MT_EDENIED ? EX_NOPERM : rc == MT_EINVALID ? EX_CONFIG : EX_OSERR;
+}
+
 /* The certificate and the key can be read and belong together; or both are missing, and a start makes them. */
 static int
-check_certificate(const struct config *config, bool starting, struct state_error *error)
+check_first_certificate(const struct config *config, bool starting, struct state_error *error)
 {
     const char *certificate = config->tls.certificate, *key = config->tls.key;
     bool        none = access(certificate, F_OK) != 0 && errno == ENOENT && access(key, F_OK) != 0 && errno == ENOENT;
@@ -168,8 +227,45 @@ check_certificate(const struct config *config, bool starting, struct state_error
     else if (rc == MT_ENOTFOUND)
         snprintf(error->text + len, sizeof(error->text) - len, "; give both tls.certificate and tls.key%s",
                  !none ? "" : starting ? ", or set tls.self_signed: true" : ", or set tls.self_signed: true and restart");
-    error->exit_code = rc == MT_ENOTFOUND ? EX_NOINPUT : rc == MT_EDENIED ? EX_NOPERM : rc == MT_EINVALID ? EX_CONFIG : EX_OSERR;
+    error->exit_code = certificate_exit_code(rc);
     return rc;
+}
+
+static int
+check_certificates(const struct config *config, bool starting, struct state_error *error)
+{
+    int rc = check_first_certificate(config, starting, error);
+
+    for (unsigned i = 0; rc == MT_OK && i < config->tls.certificates.count; i++) {
+        const struct certificate_files *files = &config->tls.certificates.items[i];
+        rc = tls_server_check(files->certificate, files->key, error->text, sizeof(error->text));
+        if (rc != MT_OK)
+            error->exit_code = certificate_exit_code(rc);
+    }
+    return rc;
+}
+
+/*
+ * Brings the name of what was made to the disk: without it a power cut may take the file or folder away with all that was synced in it. Where
+ * the folder around it may not be read, that is the administrator's choice, and nothing is lost but this.
+ */
+static int
+sync_name(const char *path, struct state_error *error)
+{
+    char  copy[PATH_MAX];
+    char *folder;
+    int   fd, err = 0;
+
+    if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+        return fail(error, "cannot sync the folder of", path, ENAMETOOLONG);
+    folder = dirname(copy);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd == -1)
+        return errno == EACCES ? MT_OK : fail(error, "cannot open the folder", folder, errno);
+    if (fsync(fd) != 0)
+        err = errno;
+    close(fd);
+    return err == 0 ? MT_OK : fail(error, "cannot sync the folder", folder, err);
 }
 
 /* The folder that a file is in, where it is missing. */
@@ -184,14 +280,16 @@ make_folder(const char *file, struct state_error *error)
         return MT_OK;
     if ((folder = strndup(file, (size_t)(slash - file))) == NULL)
         return fail(error, "cannot make the folder of", file, ENOMEM);
-    if (mkdir(folder, 0750) != 0 && errno != EEXIST)
+    if (mkdir(folder, 0750) == 0)
+        rc = sync_name(folder, error);
+    else if (errno != EEXIST)
         rc = fail(error, "cannot make the folder", folder, errno);
     free(folder);
     return rc;
 }
 
 static int
-make_certificate(const struct config *config, struct state_error *error)
+make_certificate(const struct config *config, bool starting, struct state_error *error)
 {
     const char *certificate = config->tls.certificate, *key = config->tls.key;
     const char *names[CERTIFICATE_NAMES_MAX];
@@ -199,6 +297,7 @@ make_certificate(const struct config *config, struct state_error *error)
     bool        has_certificate = access(certificate, F_OK) == 0, has_key = access(key, F_OK) == 0;
     int         rc;
 
+    (void)starting;
     if (!config->tls.self_signed || (has_certificate && has_key))
         return MT_OK;
     if (has_certificate || has_key) {
@@ -218,6 +317,8 @@ make_certificate(const struct config *config, struct state_error *error)
         error->exit_code = rc == MT_EDENIED ? EX_NOPERM : EX_CANTCREAT;
         return rc;
     }
+    if ((rc = sync_name(certificate, error)) != MT_OK || (rc = sync_name(key, error)) != MT_OK)
+        return rc;
     log_info("event=certificate-made file=\"%s\" name=%s", LOG_TEXT(slice_of(certificate)), config->hostname);
     return MT_OK;
 }
@@ -242,7 +343,7 @@ state_check(const struct config *config, bool starting, struct state_error *erro
     int rc = check_users(config, error);
 
     if (rc == MT_OK)
-        rc = check_certificate(config, starting, error);
+        rc = run_apart(check_certificates, config, starting, error);
     if (rc == MT_EDENIED && access(config->state_dir, X_OK) != 0 && errno == EACCES)
         return fail_folder(error, "cannot open state_dir", config->state_dir, EACCES);     /* the cause */
     return rc;
@@ -256,8 +357,12 @@ state_open(const struct config *config, int *lock, struct state_error *error)
     const char *path = config->state_dir;
     int         fd, rc;
 
-    if (mkdir(path, 0750) != 0 && errno != EEXIST)
-        return fail(error, "cannot make state_dir", path, errno);
+    if (mkdir(path, 0750) == 0)
+        rc = sync_name(path, error);
+    else
+        rc = errno == EEXIST ? MT_OK : fail(error, "cannot make state_dir", path, errno);
+    if (rc != MT_OK)
+        return rc;
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return fail_folder(error, "cannot open state_dir", path, errno);
@@ -271,7 +376,7 @@ state_open(const struct config *config, int *lock, struct state_error *error)
         }
     } else if (access(path, W_OK | X_OK) != 0) {
         rc = fail_folder(error, "cannot write to state_dir", path, errno);
-    } else if ((rc = make_certificate(config, error)) == MT_OK) {
+    } else if ((rc = run_apart(make_certificate, config, true, error)) == MT_OK) {
         rc = give_to_store(config, fd, error);
     }
     if (rc == MT_OK)

@@ -20,7 +20,7 @@ struct generation {
     struct config *config;
     unsigned       number;          /* from 1 */
     int            config_fd;       /* sealed memfd with its text */
-    bool           lookup_started;
+    unsigned       stages_started;  /* of roles_advance */
 };
 
 /*
@@ -46,6 +46,8 @@ struct supervisor {
     uint64_t           started_ms, stopped_ms;
     uint64_t           reload_req;          /* of the MSG_RELOAD that waits for its answer; 0: none */
     uint64_t           last_req;
+    int                shared_fd;           /* what all processes count together (lib/shared_table.h); -1: not made yet */
+    struct shared_table *shared;            /* the same, mapped */
     int                state_lock;
     int                exit_code;
     bool               reload_again;        /* a SIGHUP came while a reload was under way */
@@ -70,11 +72,13 @@ int roles_socket_group(const struct config *config);
 int roles_start_store(struct supervisor *s);
 
 /*
- * Makes the processes of a generation that serve mail; roles_advance makes lookup, when those are ready: what it says of the service's
- * readiness is then true. *complete: all are ready. As roles_start_store.
+ * Makes the processes of a generation in stages, each when those of the stage before are ready: signer; who serves mail, and needs it for TLS;
+ * lookup, which tells whether the service is ready. *complete: all are ready. As roles_start_store.
  */
-int roles_start(struct supervisor *s, struct generation *g);
 int roles_advance(struct supervisor *s, struct generation *g, bool *complete);
+
+/* A process has ended, for whatever reason: what it counted in the shared table goes. */
+void roles_ended(struct supervisor *s, const struct process *p);
 
 /* A process died unexpectedly: it is made again after its pause. */
 void roles_restart_later(struct process *p);

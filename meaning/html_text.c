@@ -16,6 +16,13 @@ html_text_init(struct html_text *h, html_text_fn *out, void *arg)
     *h = (struct html_text){ .out = out, .arg = arg, .state = TEXT };
 }
 
+void
+html_text_init_plain(struct html_text *h, html_text_fn *out, void *arg)
+{
+    html_text_init(h, out, arg);
+    h->text_only = true;
+}
+
 static void
 tell(struct html_text *h, struct slice octets)
 {
@@ -71,15 +78,16 @@ end_tag(struct html_text *h)
 {
     static const char *const blocks[] = { "br", "p", "/p", "div", "/div", "tr", "/tr", "li", "h1", "h2", "h3", "/h1", "/h2", "/h3",
                                           "table", "/table", "hr", "td", "pre", "/pre" };
+    bool title = h->text_only && (strcmp(h->name, "title") == 0 || strcmp(h->name, "/title") == 0);
 
-    if (strcmp(h->name, "style") == 0 || strcmp(h->name, "script") == 0)
-        h->skipping = true;
+    if (title || strcmp(h->name, "style") == 0 || strcmp(h->name, "script") == 0)
+        h->skipping = h->name[0] != '/';
     else if (strcmp(h->name, "/style") == 0 || strcmp(h->name, "/script") == 0)
         h->skipping = false;
     for (size_t i = 0; i < COUNT(blocks); i++)
         if (strcmp(h->name, blocks[i]) == 0)
             tell(h, slice_of("\n"));
-    if (h->link_len < HTML_LINK_CHARS && slice_starts_nocase(slice_make(h->link, h->link_len), "http")) {
+    if (!h->text_only && h->link_len < HTML_LINK_CHARS && slice_starts_nocase(slice_make(h->link, h->link_len), "http")) {
         tell(h, slice_of(" <"));
         tell(h, slice_make(h->link, decode_link(h->link, h->link_len)));
         tell(h, slice_of("> "));
@@ -102,7 +110,7 @@ feed_text(struct html_text *h, struct slice s)
 {
     size_t len = 0;
 
-    while (len < s.len && s.data[len] != '<' && s.data[len] != '&')
+    while (len < s.len && s.data[len] != '<' && (s.data[len] != '&' || h->text_only))
         len++;
     tell(h, slice_sub(s, 0, len));
     if (len == s.len)

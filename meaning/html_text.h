@@ -19,6 +19,7 @@ struct html_text {
     void         *arg;
     uint8_t       state;
     bool          skipping;     /* within style or script */
+    bool          text_only;    /* see html_text_init_plain */
     bool          in_link;      /* the value is an a element's href */
     char          quote;        /* of the attribute's value; 0: none */
     unsigned      dashes;       /* "--" at the end of a comment */
@@ -29,6 +30,10 @@ struct html_text {
 };
 
 void html_text_init(struct html_text *h, html_text_fn *out, void *arg);
+
+/* The same, but for showing the text: no links, no title, and characters that have a name or a number stay as they are written. */
+void html_text_init_plain(struct html_text *h, html_text_fn *out, void *arg);
+
 void html_text_feed(struct html_text *h, struct slice octets);
 
 #endif

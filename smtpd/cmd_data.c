@@ -129,7 +129,7 @@ data_delivered(struct session *s, int rc)
         reply_to_message(s, reply, slice_of(s->tx->id));
         end_transaction(s);
     }
-    deadline_start(&s->smtpd->deadlines, &s->deadline, DEADLINE_COMMAND);
+    session_await_command(s);
 }
 
 static void

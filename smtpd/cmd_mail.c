@@ -62,6 +62,9 @@ cmd_mail(struct session *s, struct slice args)
         log_info("s=%x event=sender-refused client=%s reply=\"%.9s\" size_bytes=%llu", s->number, s->client,
                  reply_text(REPLY_TOO_LARGE), (unsigned long long)mail.size_bytes);
         session_reply_number(s, REPLY_TOO_LARGE, config->smtp.message_max_bytes);
+    } else if (!limits_mail(s->smtpd->clients, &s->limit)) {
+        limits_reached(s->smtpd->clients, &s->limit, s->client, LIMIT_MAILS_ADDRESS);
+        session_reply(s, REPLY_MAILS_TOO_FAST);
     } else {
         reply = check_store(s->smtpd);
         session_reply(s, reply == REPLY_NONE ? begin_transaction(s, &mail) : reply);
@@ -98,6 +101,10 @@ add_recipient(struct session *s, const struct path *path)
         return REPLY_NO_RELAYING;
     }
     refusal = check_mailbox(smtpd, name);
+    if (refusal == REPLY_NONE && !limits_mailbox(smtpd->clients, &s->limit, slice_of(name))) {
+        limits_reached(smtpd->clients, &s->limit, s->client, LIMIT_MAILS_MAILBOX);
+        return REPLY_MAILBOX_TOO_FAST;
+    }
     return refusal != REPLY_NONE ? refusal : transaction_recipient(s->tx, &smtpd->limits, name, path);
 }
 
@@ -112,6 +119,8 @@ cmd_rcpt(struct session *s, struct slice args)
         reply = add_recipient(s, &path);
     if (reply == REPLY_RECIPIENT_OK) {
         s->state = ST_RCPT;
+        s->named_mailbox = true;
+        s->idle_commands = 0;
     } else {
         metric_add(METRIC_SMTP_RCPT_REFUSED_TOTAL, 1);
         log_info("s=%x event=recipient-refused id=%s client=%s reply=\"%.9s\" arguments=\"%s\"", s->number, s->tx->id, s->client,

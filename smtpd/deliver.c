@@ -16,23 +16,32 @@ struct delivery_slot {
     struct session *session;    /* NULL: free */
     uint32_t        serial;     /* of the request, so that a late answer to an earlier one is known as such */
     uint32_t        next_free;
+    bool            asked;      /* its answer was lost: the next one says whether it is there */
 };
+
+static void on_give_up(evutil_socket_t fd, short what, void *arg);
 
 /* ---- Slots ---------------------------------------------------------------------------------------------------- */
 
 int
-deliver_init(struct deliver *d)
+deliver_init(struct smtpd *smtpd)
 {
+    struct deliver *d = &smtpd->deliver;
+
     *d = (struct deliver){ .first_free = NO_SLOT };
     TAILQ_INIT(&d->no_room);
     buf_init(&d->trace, TRACE_BYTES_MAX);
     d->recipients = calloc(DELIVERY_RECIPIENTS_MAX, sizeof(struct recipient));
-    return d->recipients == NULL ? MT_ENOMEM : MT_OK;
+    d->give_up = evtimer_new(smtpd->role->base, on_give_up, smtpd);
+    return d->recipients == NULL || d->give_up == NULL ? MT_ENOMEM : MT_OK;
 }
 
 void
 deliver_fini(struct deliver *d)
 {
+    if (d->give_up != NULL)
+        event_free(d->give_up);
+    d->give_up = NULL;
     free(d->slots);
     free(d->recipients);
     buf_fini(&d->trace);
@@ -70,6 +79,7 @@ slot_release(struct deliver *d, uint32_t i)
     struct session       *s = slot->session;
 
     slot->session = NULL;
+    slot->asked = false;
     slot->serial++;
     slot->next_free = d->first_free;
     d->first_free = i;
@@ -219,13 +229,22 @@ deliver_answered(struct smtpd *smtpd, uint64_t req, struct reader *r)
     uint32_t        i = (uint32_t)req - 1;
     uint32_t        rc;
     uint64_t        message_id;
+    bool            asked, genuine = false;
 
     read_u32(r, &rc);
-    if (rc == MT_OK)
+    if (rc == MT_OK) {
         read_u64(r, &message_id);
+        read_bool(r, &genuine);
+    }
     if (!read_end(r) || rc >= MT_ERROR_COUNT || i >= d->slot_count || d->slots[i].session == NULL || slot_request(d, i) != req)
         return MT_EPROTO;
-    session_delivered(slot_release(d, i), (int)rc);
+    asked = d->slots[i].asked;
+    if (genuine)
+        limits_know(smtpd->clients, &d->slots[i].session->limit);
+    if (asked && rc != MT_OK && rc != MT_ENOTFOUND)
+        session_abandon(slot_release(d, i));
+    else
+        session_delivered(slot_release(d, i), asked && rc != MT_OK ? MT_ESHUTDOWN : (int)rc);
     return MT_OK;
 }
 
@@ -252,17 +271,64 @@ deliver_room(struct smtpd *smtpd)
     }
 }
 
-void
-deliver_fail_all(struct smtpd *smtpd, int rc)
-{
-    struct deliver *d = &smtpd->deliver;
-    struct session *s;
+/* ---- Store lost, and back ------------------------------------------------------------------------------------- */
 
+/* What became of all that is under way will not be known. */
+static void
+abandon_all(struct deliver *d)
+{
     for (uint32_t i = 0; i < d->slot_count; i++)
         if (d->slots[i].session != NULL)
-            session_delivered(slot_release(d, i), rc);
+            session_abandon(slot_release(d, i));
+}
+
+static void
+on_give_up(evutil_socket_t fd, short what, void *arg)
+{
+    struct smtpd *smtpd = arg;
+
+    (void)fd;
+    (void)what;
+    log_warning("event=deliveries-abandoned reason=\"store is not back\"");
+    abandon_all(&smtpd->deliver);
+}
+
+void
+deliver_store_lost(struct smtpd *smtpd)
+{
+    static const struct timeval wait = { .tv_sec = DELIVER_GIVE_UP_MS / 1000, .tv_usec = DELIVER_GIVE_UP_MS % 1000 * 1000 };
+    struct deliver             *d = &smtpd->deliver;
+    struct session             *s;
+
+    if (event_add(d->give_up, &wait) != 0)
+        abandon_all(d);
     while ((s = TAILQ_FIRST(&d->no_room)) != NULL) {
         leave_queue(s);
-        session_delivered(s, rc);
+        session_delivered(s, MT_ESHUTDOWN);
     }
+}
+
+static int
+ask(struct smtpd *smtpd, uint32_t i)
+{
+    struct delivery_slot *slot = &smtpd->deliver.slots[i];
+    struct buf           *b = channel_begin(smtpd->role->store, MSG_DELIVERED, slot_request(&smtpd->deliver, i));
+
+    if (b == NULL)
+        return MT_EFULL;
+    write_string(b, slot->session->tx->id);
+    write_u64(b, slot->session->tx->received_us);
+    slot->asked = true;
+    return channel_end(smtpd->role->store, -1);
+}
+
+void
+deliver_store_back(struct smtpd *smtpd)
+{
+    struct deliver *d = &smtpd->deliver;
+
+    event_del(d->give_up);
+    for (uint32_t i = 0; i < d->slot_count; i++)
+        if (d->slots[i].session != NULL && ask(smtpd, i) != MT_OK)
+            session_abandon(slot_release(d, i));
 }

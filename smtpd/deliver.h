@@ -16,9 +16,10 @@ struct deliver {
     struct session_list   no_room;      /* sessions whose delivery the channel could not take yet, oldest first */
     struct recipient     *recipients;   /* DELIVERY_RECIPIENTS_MAX, for the turn of one session */
     struct buf            trace;        /* the same */
+    struct event         *give_up;      /* timer: store was lost with messages under way, and is not back */
 };
 
-int  deliver_init(struct deliver *d);   /* 0 or MT_ENOMEM */
+int  deliver_init(struct smtpd *smtpd); /* 0 or MT_ENOMEM */
 void deliver_fini(struct deliver *d);
 
 /*
@@ -33,7 +34,13 @@ int deliver_answered(struct smtpd *smtpd, uint64_t req, struct reader *r);
 /* The channel takes more again. */
 void deliver_room(struct smtpd *smtpd);
 
-/* The channel is lost: what is under way gets rc. It may have been stored or not; the client will send it again. */
-void deliver_fail_all(struct smtpd *smtpd, int rc);
+/*
+ * The channel is lost. What was not handed over yet is refused. What was may have been stored or not, and a client must not hear a no of a
+ * message that is kept: its session waits for store to be back, which is asked then. Where store stays away for DELIVER_GIVE_UP_MS, or cannot
+ * tell, the session ends without a reply, and the client tries again as behind any broken connection.
+ */
+void deliver_store_lost(struct smtpd *smtpd);
+void deliver_store_back(struct smtpd *smtpd);
+#define DELIVER_GIVE_UP_MS 30000u
 
 #endif

@@ -4,6 +4,7 @@
 #include "smtpd/commands.h"
 
 #include "lib/error.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 #include "smtpd/smtpd.h"
 
@@ -48,14 +49,6 @@ static const struct command {
     { "XFORWARD", NULL,         ST_COMMAND,           BOTH, ARGS_ANY,    "" },
 };
 
-/*
- * First words of protocols that a browser can be made to speak to our port by a hostile page: what follows may be lines of the
- * page's choice, so nothing of it is run.
- */
-static const char *const foreign_verbs[] = {
-    "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI", "HOST:",
-};
-
 static const struct command *
 find_command(const struct session *s, struct slice verb)
 {
@@ -65,19 +58,13 @@ find_command(const struct session *s, struct slice verb)
     return NULL;
 }
 
-static bool
-is_foreign(struct slice verb)
-{
-    for (size_t i = 0; i < COUNT(foreign_verbs); i++)
-        if (slice_equal_nocase(verb, slice_of(foreign_verbs[i])))
-            return true;
-    return false;
-}
-
 static void
 unknown_command(struct session *s, struct slice verb)
 {
-    if (is_foreign(verb)) {
+    if (slice_equal(verb, slice_of("PROXY"))) {
+        log_warning("event=proxy-refused client=%s reason=\"a PROXY header of a client that is not in proxy.from\"", s->client);
+        session_close_with(s, REPLY_NO_PROXY, slice_make(NULL, 0));
+    } else if (foreign_word(verb)) {
         log_info("s=%x event=foreign-protocol client=%s word=\"%s\"", s->number, s->client, LOG_TEXT(verb));
         session_close_with(s, REPLY_NOT_A_BROWSER, verb);
     } else {
@@ -93,6 +80,11 @@ run_command(struct session *s, struct slice line)
 
     if (!command_split(line, &verb, &args)) {
         session_reply(s, REPLY_BAD_LINE);
+        return;
+    }
+    if (++s->idle_commands > s->smtpd->config->smtp.idle_commands_max && !s->limit.trusted) {
+        limits_reached(s->smtpd->clients, &s->limit, s->client, LIMIT_IDLE_COMMANDS);
+        session_close_with(s, REPLY_TOO_MANY_COMMANDS, slice_make(NULL, 0));
         return;
     }
     c = find_command(s, verb);
@@ -144,16 +136,16 @@ choose_deadline(struct session *s)
     else if (s->state == ST_TLS)
         deadline_start(d, &s->deadline, DEADLINE_TLS);
     else if ((s->state & (ST_BODY | ST_CHUNK | ST_BDAT)) == 0)
-        deadline_start(d, &s->deadline, DEADLINE_COMMAND);
+        session_await_command(s);
     else if (s->deadline.kind != DEADLINE_MESSAGE)
-        deadline_start(d, &s->deadline, DEADLINE_MESSAGE);
+        session_await_message(s);
 }
 
 static void
 check_errors(struct session *s)
 {
     if (s->errors >= s->smtpd->config->smtp.errors_max && (s->state & ST_COMMAND) != 0) {
-        log_info("s=%x event=too-many-errors client=%s", s->number, s->client);
+        limits_reached(s->smtpd->clients, &s->limit, s->client, LIMIT_ERRORS);
         session_close_with(s, REPLY_TOO_MANY_ERRORS, slice_make(NULL, 0));
     }
 }

@@ -22,6 +22,13 @@
     X(NOT_VERIFIED,      "252 2.0.0 addresses are not verified here: try RCPT") \
     X(START_DATA,        "354 send the message, end it with <CRLF>.<CRLF>") \
     X(BUSY,              "421 4.3.2 % has too many sessions: try again later") \
+    X(SHED,              "421 4.3.2 % needs the place of this idle session for others: try again later") \
+    X(ADDRESS_BUSY,      "421 4.7.0 too many sessions from your address: try again later") \
+    X(NETWORK_BUSY,      "421 4.7.0 too many sessions from your network: try again later") \
+    X(TOO_FAST,          "421 4.7.0 too many new sessions in a short time: try again later") \
+    X(TOO_MANY_COMMANDS, "421 4.7.0 too many commands and no mail, closing") \
+    X(NO_PROXY,          "421 4.7.0 your address is not one that PROXY is taken from, closing") \
+    X(PROXY_EXPECTED,    "421 4.7.0 your address is that of a load balancer, and no PROXY header came, closing") \
     X(STOPPING,          "421 4.3.2 % is stopping: try again in a minute") \
     X(SHORT_OF_MEMORY,   "421 4.3.1 too many messages are under way and this one is slow: try again later") \
     X(TIMEOUT,           "421 4.4.2 time limit for % exceeded, closing") \
@@ -29,6 +36,8 @@
     X(TOO_MANY_ERRORS,   "421 4.7.0 too many errors, closing") \
     X(CANNOT_GO_ON,      "421 4.7.0 cannot tell where the next command begins, closing") \
     X(NOT_A_BROWSER,     "421 4.7.0 this is a mail server, % is not a mail command, closing") \
+    X(MAILBOX_TOO_FAST,  "450 4.2.1 the mailbox gets too many mails in a short time: try again later") \
+    X(MAILS_TOO_FAST,    "450 4.7.1 too many mails from your address in a short time: try again later") \
     X(STORE_AWAY,        "451 4.3.0 the message store is not available: try again in a minute") \
     X(STORE_FAILED,      "451 4.3.0 the message could not be stored: try again later") \
     X(NO_MEMORY,         "451 4.3.0 out of memory: try again later") \

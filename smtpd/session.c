@@ -3,6 +3,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
+#include "lib/tls_server.h"
 #include "smtpd/commands.h"
 #include "smtpd/smtpd.h"
 
@@ -80,7 +81,7 @@ session_close_with(struct session *s, enum reply reply, struct slice detail)
 /* ---- Begin and end -------------------------------------------------------------------------------------------- */
 
 static struct session *
-session_new(struct smtpd *smtpd, int fd, const char *client, bool lmtp)
+session_new(struct smtpd *smtpd, int fd, const char *client, const struct limit_client *limit, bool lmtp)
 {
     struct session *s = calloc(1, sizeof(*s));
 
@@ -90,6 +91,7 @@ session_new(struct smtpd *smtpd, int fd, const char *client, bool lmtp)
     s->state = ST_GREETED;
     s->lmtp = lmtp;
     s->number = ++smtpd->last_number;
+    s->limit = *limit;
     slice_copy(s->client, sizeof(s->client), slice_of(client));
     stream_init(&s->stream, fd);
     buf_init(&s->in, IN_BYTES_MAX);
@@ -102,6 +104,7 @@ session_new(struct smtpd *smtpd, int fd, const char *client, bool lmtp)
     event_priority_set(&s->ev_write, 0);
     TAILQ_INSERT_TAIL(&smtpd->sessions, s, link);
     smtpd->session_count++;
+    pressure_changed(smtpd);
     metric_add(METRIC_SMTP_SESSIONS_TOTAL, 1);
     metric_add(METRIC_SMTP_SESSIONS, 1);
     return s;
@@ -132,26 +135,71 @@ session_free(struct session *s)
     free(s->helo);
     TAILQ_REMOVE(&smtpd->sessions, s, link);
     smtpd->session_count--;
+    limits_leave(smtpd->clients, &s->limit);
+    pressure_changed(smtpd);
     metric_sub(METRIC_SMTP_SESSIONS, 1);
     free(s);
     smtpd_session_gone(smtpd);
 }
 
 void
-session_open(struct smtpd *smtpd, int fd, const char *client, bool lmtp)
+session_open(struct smtpd *smtpd, int fd, const char *client, struct limit_client *limit, bool lmtp)
 {
-    struct session *s = session_new(smtpd, fd, client, lmtp);
+    struct session *s = session_new(smtpd, fd, client, limit, lmtp);
 
     if (s == NULL) {
         log_error("event=session-failed client=%s reason=\"%s\"", client, mt_strerror(MT_ENOMEM));
+        limits_leave(smtpd->clients, limit);
         evutil_closesocket(fd);
         return;
     }
     client_names_ask(smtpd->names, s->client);
     log_debug("s=%x event=session-begin client=%s protocol=%s", s->number, s->client, lmtp ? "lmtp" : "smtp");
     reply_append2(&s->out, REPLY_GREETING, slice_of(smtpd->config->hostname), slice_of(lmtp ? "LMTP" : "ESMTP"));
-    deadline_start(&smtpd->deadlines, &s->deadline, DEADLINE_COMMAND);
+    session_await_command(s);
     session_settle(s);
+}
+
+/* ---- Time limits ---------------------------------------------------------------------------------------------- */
+
+void
+session_await_command(struct session *s)
+{
+    deadline_start(&s->smtpd->deadlines, &s->deadline, s->named_mailbox ? DEADLINE_COMMAND : DEADLINE_EARLY);
+}
+
+static uint64_t
+message_bytes(const struct session *s)
+{
+    return s->tx == NULL ? 0 : s->tx->reader.size_bytes;
+}
+
+void
+session_await_message(struct session *s)
+{
+    if (s->deadline.kind != DEADLINE_MESSAGE)
+        s->message_began_ms = monotonic_ms();
+    s->period_bytes = message_bytes(s);
+    deadline_start(&s->smtpd->deadlines, &s->deadline, DEADLINE_MESSAGE);
+}
+
+bool
+session_is_stalled(const struct session *s)
+{
+    return !s->flight.blocked && message_bytes(s) - s->period_bytes < s->smtpd->config->smtp.stalled_bytes;
+}
+
+/* The time for a part of the message is over, and enough of it came, or it was us who did not read. */
+static bool
+message_goes_on(struct session *s)
+{
+    uint64_t began_ms = s->message_began_ms;
+
+    if (session_is_stalled(s) || monotonic_ms() - began_ms >= s->smtpd->config->smtp.message_timeout_ms)
+        return false;
+    session_await_message(s);
+    s->message_began_ms = began_ms;
+    return true;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------------------------- */
@@ -259,13 +307,14 @@ handshake(struct session *s)
     if (rc == MT_EAGAIN)
         return;
     if (rc != MT_OK) {
-        log_info("s=%x event=tls-failed client=%s reason=\"%s\"", s->number, s->client, stream_tls_error());
+        if (limits_may_log(s->smtpd->clients, &s->limit))
+            log_info("s=%x event=tls-failed client=%s reason=\"%s\"", s->number, s->client, stream_tls_error());
         s->broken = true;
         return;
     }
     metric_add(METRIC_SMTP_TLS_TOTAL, 1);
     s->state = ST_GREETED;
-    deadline_start(&s->smtpd->deadlines, &s->deadline, DEADLINE_COMMAND);
+    session_await_command(s);
 }
 
 /* Throws away what still comes; the client's end ends the session. */
@@ -340,7 +389,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 static void
 begin_tls(struct session *s)
 {
-    if (stream_begin_tls(&s->stream, s->smtpd->tls) != MT_OK) {
+    if (stream_begin_tls(&s->stream, tls_server_context(s->smtpd->tls), "smtp") != MT_OK) {
         log_error("s=%x event=tls-failed client=%s reason=\"%s\"", s->number, s->client, mt_strerror(MT_ENOMEM));
         s->broken = true;
     }
@@ -421,6 +470,14 @@ session_delivered(struct session *s, int rc)
 }
 
 void
+session_abandon(struct session *s)
+{
+    s->waiting = false;
+    s->broken = true;
+    session_settle(s);
+}
+
+void
 session_resume(struct session *s)
 {
     take_steps(s, slice_make(NULL, 0));
@@ -445,16 +502,33 @@ void
 session_expired(struct session *s, enum deadline_kind kind)
 {
     assert(!s->waiting);    /* store's answer is the next thing that the client hears */
+    if (kind == DEADLINE_MESSAGE && message_goes_on(s))
+        return;
     if (kind == DEADLINE_TLS || kind == DEADLINE_CLOSING) {
         s->broken = true;
     } else {
-        const char *what = kind == DEADLINE_COMMAND ? "a command" : "a message";
+        const char *what = kind == DEADLINE_MESSAGE ? "a message" : "a command";
 
-        log_info("s=%x event=timeout client=%s limit=\"%s\"", s->number, s->client, what);
+        if (limits_may_log(s->smtpd->clients, &s->limit))
+            log_info("s=%x event=timeout client=%s limit=\"%s\"", s->number, s->client, what);
         session_close_with(s, REPLY_TIMEOUT, slice_of(what));
     }
     if (kind != DEADLINE_CLOSING)
         metric_add(METRIC_SMTP_TIMEOUTS_TOTAL, 1);
+    session_settle(s);
+}
+
+void
+session_shed(struct session *s)
+{
+    if (s->state == ST_CLOSING || s->state == ST_TLS || s->out.len > 0) {
+        s->broken = true;
+    } else {
+        session_close_with(s, REPLY_SHED, slice_of(s->smtpd->config->hostname));
+        s->linger = false;
+        send_replies(s);
+        s->broken = true;
+    }
     session_settle(s);
 }
 

@@ -11,6 +11,7 @@
 #include "lib/deadline.h"
 #include "smtpd/flight.h"
 #include "smtpd/line.h"
+#include "lib/limits.h"
 #include "lib/stream.h"
 #include "smtpd/transaction.h"
 
@@ -76,6 +77,11 @@ struct session {
     uint32_t             number;        /* the log's s= */
     uint32_t             errors;        /* 5yz replies */
     uint32_t             transactions;  /* MAIL commands */
+    uint32_t             idle_commands; /* since a mailbox was named that takes mail */
+    uint64_t             message_began_ms;
+    uint64_t             period_bytes;  /* of the message when its time limit was last started */
+    struct limit_client  limit;
+    bool                 named_mailbox; /* one that takes mail: no longer early */
     bool                 lmtp;
     bool                 extended;      /* said EHLO or LHLO */
     bool                 waiting;       /* for store's answer: nothing is read from the client */
@@ -89,8 +95,8 @@ struct session {
 
 TAILQ_HEAD(session_list, session);
 
-/* A client was accepted: takes over the socket and greets. Where that fails, the socket is closed. */
-void session_open(struct smtpd *smtpd, int fd, const char *client, bool lmtp);
+/* A client was accepted: takes over the socket and what it counts as, and greets. Where that fails, the socket is closed. */
+void session_open(struct smtpd *smtpd, int fd, const char *client, struct limit_client *limit, bool lmtp);
 
 /* Appends a reply; 5yz replies count as errors. */
 void session_reply(struct session *s, enum reply reply);
@@ -107,11 +113,26 @@ void session_end_transaction(struct session *s);
 /* Stored, or not (rc): the answer to a delivery. A turn of its own. */
 void session_delivered(struct session *s, int rc);
 
+/* What became of the message is not known, so nothing is said: the connection ends. May free s. */
+void session_abandon(struct session *s);
+
 /* Goes on with what the client has sent meanwhile, and ends the turn. */
 void session_resume(struct session *s);
 
 /* The process stops: a session without a transaction gets a 421 at once. force: the others, too, unless they wait for store. */
 void session_stop(struct session *s, bool force);
+
+/* Starts the time limit for the next command. */
+void session_await_command(struct session *s);
+
+/* Starts the one for the next part of the message. */
+void session_await_message(struct session *s);
+
+/* Whether nothing, or next to nothing, of its message has come since its time limit was last started. */
+bool session_is_stalled(const struct session *s);
+
+/* It was idle or slow for longest, and its place is needed: a last reply, if that fits, and the end at once. Frees s. */
+void session_shed(struct session *s);
 
 /* Callbacks of deadlines and flight. */
 void session_expired(struct session *s, enum deadline_kind kind);

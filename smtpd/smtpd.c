@@ -3,7 +3,8 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
-#include "lib/tls.h"
+#include "lib/proxy.h"
+#include "lib/tls_server.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -82,11 +83,10 @@ set_limits(struct smtpd *smtpd)
         .recipients_max = config->smtp.recipients_max,
         .refuse_bare_newline = config->smtp.refuse_bare_newline,
     };
-    limit_ms[DEADLINE_COMMAND] = config->smtp.command_timeout_ms;
-    limit_ms[DEADLINE_MESSAGE] = config->smtp.message_timeout_ms;
     limit_ms[DEADLINE_TLS] = config->smtp.tls_timeout_ms;
     limit_ms[DEADLINE_CLOSING] = SESSION_CLOSING_MS;
     limit_ms[DEADLINE_PASS] = FLIGHT_PASS_MS;
+    pressure_changed(smtpd);
 }
 
 /* All that needs memory. */
@@ -105,7 +105,7 @@ make_parts(struct smtpd *smtpd)
     if ((rc = deadlines_init(&smtpd->deadlines, base, on_deadline)) != MT_OK ||
         (rc = flight_init(&smtpd->flight, base, smtpd->config->smtp.in_flight_max_bytes, &smtpd->deadlines, on_flight_resume,
                           on_flight_evict)) != MT_OK ||
-        (rc = deliver_init(&smtpd->deliver)) != MT_OK)
+        (rc = deliver_init(smtpd)) != MT_OK)
         return rc;
     set_limits(smtpd);
     return write_extensions(&smtpd->extensions, smtpd->config);
@@ -138,19 +138,10 @@ open_names(struct smtpd *smtpd)
 static int
 open_tls(struct smtpd *smtpd)
 {
-    const struct config *config = smtpd->config;
-    char                *certificate, *key;
-    int                  rc = MT_ENOMEM;
+    int rc = tls_server_new(smtpd->config, smtpd->role->signer, &smtpd->tls);
 
-    certificate = config->tls.certificate[0] != '\0' ? strdup(config->tls.certificate)
-                                                     : config_state_path(config, "tls/certificate.pem");
-    key = config->tls.key[0] != '\0' ? strdup(config->tls.key) : config_state_path(config, "tls/key.pem");
-    if (certificate != NULL && key != NULL)
-        rc = tls_server_open(certificate, key, &smtpd->tls);
     if (rc == MT_OK)
-        metric_set(METRIC_TLS_CERT_EXPIRES_UNIX, (uint64_t)tls_expires_unix(smtpd->tls));
-    free(certificate);
-    free(key);
+        metric_set(METRIC_TLS_CERT_EXPIRES_UNIX, (uint64_t)tls_server_expires_unix(smtpd->tls));
     return rc;
 }
 
@@ -172,7 +163,9 @@ smtpd_close(struct role_context *r)
     deadlines_fini(&smtpd->deadlines);
     mailboxes_free(smtpd->mailboxes);
     client_names_free(smtpd->names);
-    SSL_CTX_free(smtpd->tls);
+    proxies_free(smtpd->proxies);
+    limits_free(smtpd->clients);
+    tls_server_free(smtpd->tls);
     buf_fini(&smtpd->extensions);
     free(smtpd->scratch);
     if (smtpd->grace_over != NULL)
@@ -233,9 +226,10 @@ smtpd_on_store(struct role_context *r, bool connected)
     if (connected) {
         mailboxes_begin(smtpd->mailboxes);
         channel_on_room(r->store, on_room);
+        deliver_store_back(smtpd);
         listen_tell(smtpd);
     } else {
-        deliver_fail_all(smtpd, MT_ESHUTDOWN);
+        deliver_store_lost(smtpd);
     }
 }
 

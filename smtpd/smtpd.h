@@ -18,9 +18,11 @@ struct listening;
 struct smtpd {
     struct role_context      *role;
     const struct config      *config;
-    SSL_CTX                  *tls;
+    struct tls_server        *tls;
     struct mailboxes         *mailboxes;
     struct client_names      *names;            /* NULL: none are looked up */
+    struct limits            *clients;          /* what each client may have */
+    struct proxies           *proxies;
     struct deadlines          deadlines;
     struct flight             flight;
     struct deliver            deliver;
@@ -35,6 +37,7 @@ struct smtpd {
     char                     *scratch;          /* READ_BYTES, for the turn of one session */
     uint32_t                  last_number;      /* of a session */
     uint64_t                  last_id_us;       /* of a transaction */
+    bool                      pressed;          /* there are many sessions: time limits are short */
     bool                      store_up;         /* there is a channel to store */
     bool                      store_full;
     bool                      forced;           /* the grace of a drain is over */
@@ -45,6 +48,10 @@ uint64_t now_us(void);
 
 /* A session has ended. */
 void smtpd_session_gone(struct smtpd *smtpd);
+
+/* From pressure.c. */
+void pressure_changed(struct smtpd *smtpd);         /* there is one session more or less */
+bool pressure_make_room(struct smtpd *smtpd, const struct limit_client *newcomer);   /* ends an idle or slow session for a new one; false: none is */
 
 /* From listen.c. */
 int  listen_start(struct smtpd *smtpd);     /* begins to accept: 0 or MT_ENOMEM */

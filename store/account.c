@@ -2,7 +2,9 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "store/agent.h"
 #include "store/post.h"
+#include "store/subscription.h"
 #include "store/verdict.h"
 
 void
@@ -94,6 +96,8 @@ account_delete(struct tx *tx, struct tx_mailbox *m, uint64_t *messages)
     tx_delete(tx, TABLE_MAILBOX, db_key_u32(key, m->record.id));
     tx_delete(tx, TABLE_PATTERN, db_key_u32(key, m->record.id));
     delete_api_keys(tx, m->record.id);
+    subscription_drop_all(tx, m->record.id);
+    agent_forget_mailbox(tx, m->record.id);
     webhook_remove_of(tx, m->record.id);
     verdict_forget_mailbox(tx, m->record.id);
     account_changed(tx, m);

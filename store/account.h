@@ -11,7 +11,7 @@
 int account_create(struct tx *tx, const struct mailbox_record *template, struct tx_mailbox **out);
 
 /*
- * Removes the mailbox, the API keys and webhooks for it, its pattern, and the deadlines of its tokens. Its name is free at once; its messages are removed bit by bit (expire), under
+ * Removes the mailbox, the API keys and webhooks for it, the agents' right to it, its pattern, and the deadlines of its tokens. Its name is free at once; its messages are removed bit by bit (expire), under
  * an id that is never used again. *messages: how many those are.
  */
 void account_delete(struct tx *tx, struct tx_mailbox *m, uint64_t *messages);

@@ -98,7 +98,7 @@ first_entry(struct tx *tx, uint32_t mailbox_id, uint32_t folder_id, unsigned cha
     is = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE) == MDB_SUCCESS && key.mv_size == 12 && get_u32(key.mv_data) == mailbox_id;
     if (is) {
         memcpy(found, key.mv_data, 12);
-        *message_id = entry_read(slice_make(data.mv_data, data.mv_size), &e) == MT_OK ? e.message_id : 0;
+        *message_id = entry_read(slice_make(found, 12), slice_make(data.mv_data, data.mv_size), &e) == MT_OK ? e.message_id : 0;
     }
     mdb_cursor_close(cursor);
     return is;
@@ -218,6 +218,49 @@ sweep_folders(struct step *st)
 
 /* ---- What is too old ---- */
 
+/*
+ * A row whose time is damaged must take nothing with it before its time: the row of the record as it stands takes its place. False: the record
+ * is missing or unreadable, or the row is its own.
+ */
+static bool
+is_misplaced(struct tx *tx, struct slice row, struct slice own)
+{
+    unsigned char copy[DB_KEY_MAX];
+
+    if (slice_equal(row, own))
+        return false;
+    log_error("event=store-damaged table=expiry reason=\"a row has another time than what it is for\" hint=\"mailtestctl verify\"");
+    memcpy(copy, own.data, own.len);
+    tx_put(tx, TABLE_EXPIRY, slice_make(copy, own.len), slice_make("", 0), 0);
+    return true;
+}
+
+static void
+remove_old_message(struct tx *tx, struct slice row)
+{
+    unsigned char         bytes[DB_KEY_MAX];
+    uint64_t              id = get_u64(row.data + 9);
+    struct message_record m;
+
+    if (db_message(tx_view(tx), id, &m) == MT_OK && is_misplaced(tx, row, db_key_message_expiry(bytes, id, &m)))
+        return;
+    message_remove(tx, id);
+    tx_counts(tx)->expired++;
+}
+
+static void
+remove_old_token(struct tx *tx, struct slice row)
+{
+    unsigned char       bytes[DB_KEY_MAX];
+    struct token        t;
+    struct token_record r;
+
+    memcpy(t.raw, row.data + 9, sizeof(t.raw));
+    if (db_token(tx_view(tx), &t, &r) == MT_OK && is_misplaced(tx, row, db_key_token_expiry(bytes, &t, &r)))
+        return;
+    tx_delete(tx, TABLE_TOKEN, slice_make(t.raw, sizeof(t.raw)));
+}
+
 /* The first row of a kind if it came before then; its key is copied. */
 static size_t
 first_due(const struct db_view *v, enum expiry kind, uint64_t before_unix, unsigned char found[DB_KEY_MAX])
@@ -260,12 +303,10 @@ remove_old(struct step *st, enum expiry kind)
 
         if (len == 0)
             return;
-        if (kind == EXPIRY_TOKEN) {
-            tx_delete(st->tx, TABLE_TOKEN, slice_make(key + 9, len - 9));
-        } else {
-            message_remove(st->tx, get_u64(key + 9));
-            tx_counts(st->tx)->expired++;
-        }
+        if (kind == EXPIRY_TOKEN && len == 9 + TOKEN_RAW_BYTES)
+            remove_old_token(st->tx, slice_make(key, len));
+        else if (kind != EXPIRY_TOKEN)
+            remove_old_message(st->tx, slice_make(key, len));
         /* Normally gone with the message; here for a row whose message is missing or damaged. */
         tx_delete(st->tx, TABLE_EXPIRY, slice_make(key, len));
         st->left--;

@@ -29,15 +29,15 @@ is_header(struct slice s)
     return true;
 }
 
-static bool
-offsets_fit(const struct delivery *d)
+bool
+handed_fits(const struct parsed *parsed, uint64_t size_bytes)
 {
     struct reader r;
     struct part   part;
 
-    reader_init(&r, d->parsed.parts);
+    reader_init(&r, parsed->parts);
     while (part_next(&r, &part))
-        if (part.end_at > d->size_bytes)
+        if (part.end_at > size_bytes)
             return false;
     return true;
 }
@@ -45,7 +45,7 @@ offsets_fit(const struct delivery *d)
 static bool
 is_well_formed(const struct delivery *d)
 {
-    if (!is_one_line(d->reverse_path) || !is_header(d->trace) || !offsets_fit(d))
+    if (!is_one_line(d->reverse_path) || !is_header(d->trace) || !handed_fits(&d->parsed, d->size_bytes))
         return false;
     for (uint32_t i = 0; i < d->recipient_count; i++)
         if (!is_one_line(d->recipients[i].address))
@@ -53,25 +53,32 @@ is_well_formed(const struct delivery *d)
     return true;
 }
 
-/*
- * A body in a memfd: sealed, so that it can neither change under the checksum nor shrink under the mapping, which would kill
- * the process.
- */
-static int
-map_body(struct handed *h, int fd)
+/* Sealed, so that it can neither change under the checksum nor shrink under the mapping, which would kill the process. */
+int
+handed_map(int fd, uint64_t size_bytes, struct slice *out)
 {
     const int   seals = F_SEAL_WRITE | F_SEAL_SHRINK;
+    int         found = fd == -1 ? -1 : fcntl(fd, F_GET_SEALS);
     struct stat st;
     void       *map;
 
-    if (fd == -1 || (fcntl(fd, F_GET_SEALS) & seals) != seals || fstat(fd, &st) != 0 || (uint64_t)st.st_size != h->d.size_bytes)
+    if (found == -1 || (found & seals) != seals || fstat(fd, &st) != 0 || (uint64_t)st.st_size != size_bytes)
         return MT_EPROTO;
-    map = mmap(NULL, (size_t)h->d.size_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    map = mmap(NULL, (size_t)size_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (map == MAP_FAILED)
         return MT_ENOMEM;
-    h->map = map;
-    h->body = slice_make(map, (size_t)h->d.size_bytes);
+    *out = slice_make(map, (size_t)size_bytes);
     return MT_OK;
+}
+
+static int
+map_body(struct handed *h, int fd)
+{
+    int rc = handed_map(fd, h->d.size_bytes, &h->body);
+
+    if (rc == MT_OK)
+        h->map = (void *)(uintptr_t)h->body.data;
+    return rc;
 }
 
 int

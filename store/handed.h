@@ -21,4 +21,10 @@ struct handed {
 int  handed_open(struct handed *h, struct slice fields, const int *fd);
 void handed_close(struct handed *h);
 
+/* Maps a sealed memfd of exactly so many octets (more than none); *out is to be unmapped. MT_EPROTO: it is none; MT_ENOMEM. */
+int handed_map(int fd, uint64_t size_bytes, struct slice *out);
+
+/* Whether the parts end inside of a message of so many octets. */
+bool handed_fits(const struct parsed *parsed, uint64_t size_bytes);
+
 #endif

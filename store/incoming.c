@@ -23,6 +23,7 @@ struct incoming {
     void            *arg;
     struct handed    mail;          /* borrows from bytes */
     uint64_t         first_id;
+    bool             genuine;       /* it has a genuine token of one of its mailboxes */
     char             bytes[];       /* the message's fields */
 };
 
@@ -78,6 +79,7 @@ prepare(struct incoming *o, struct tx *tx, uint32_t i, struct target *t)
     if (t->mailbox->record.bytes + o->mail.d.size_bytes > s->config->quota.mailbox_bytes)
         return MT_EQUOTA;
     genuine_tokens(s, &o->mail.d, t->mailbox, tx_now_us(tx), t);
+    o->genuine = o->genuine || t->token_count > 0;
     t->kind = message_kind_of(o->mail.d.parsed.traits, t->token_count > 0);
     rc = tx_folder(tx, t->mailbox, t->token_count > 0 ? FOLDER_INBOX : FOLDER_UNMATCHED, &t->folder);
     if (rc == MT_OK && t->folder->record.uidnext == UINT32_MAX)
@@ -392,7 +394,7 @@ finish(struct batch_op *op, int rc)
 
     if (rc == MT_EFULL)
         metric_add(METRIC_STORE_FULL_TOTAL, 1);
-    o->done(o->arg, rc, rc == MT_OK ? o->first_id : 0);
+    o->done(o->arg, rc, rc == MT_OK ? o->first_id : 0, rc == MT_OK && o->genuine);
     free_op(o);
 }
 
@@ -414,4 +416,50 @@ incoming_queue(struct store *s, struct reader *r, int *fd, incoming_done_fn *don
     o->op.bytes = r->rest.len + o->mail.d.size_bytes;
     batch_add(s->batch, &o->op);
     return MT_OK;
+}
+
+/* ---- Looking for one ---- */
+
+static int
+find_in(MDB_cursor *cursor, struct slice id, uint64_t received_us, uint64_t *message_id)
+{
+    struct message_record m;
+    MDB_val               key, data;
+    bool                  found = false;
+    int                   rc;
+
+    for (unsigned i = 0; i < INCOMING_LOOK_MAX; i++) {
+        rc = mdb_cursor_get(cursor, &key, &data, i == 0 ? MDB_LAST : MDB_PREV);
+        if (rc == MDB_SUCCESS)
+            rc = message_record_read(slice_make(data.mv_data, data.mv_size), &m);
+        else if (rc != MDB_NOTFOUND)
+            return mt_from_mdb(rc);
+        if (rc == MDB_NOTFOUND || (rc == MT_OK && m.committed_us < received_us))
+            return found ? MT_OK : MT_ENOTFOUND;
+        if (rc != MT_OK || key.mv_size != sizeof(*message_id))
+            return MT_EDAMAGED;
+        if (m.received_us == received_us && slice_equal(m.session.id, id)) {
+            *message_id = get_u64(key.mv_data);
+            found = true;
+        }
+    }
+    return found ? MT_OK : MT_EFULL;
+}
+
+int
+incoming_find(struct store *s, struct slice id, uint64_t received_us, uint64_t *message_id)
+{
+    struct db_view v;
+    MDB_cursor    *cursor;
+    int            rc = store_view(s, &v);
+
+    if (rc != MT_OK)
+        return rc;
+    rc = mt_from_mdb(mdb_cursor_open(v.txn, db_table(v.db, TABLE_MESSAGE), &cursor));
+    if (rc == MT_OK) {
+        rc = find_in(cursor, id, received_us, message_id);
+        mdb_cursor_close(cursor);
+    }
+    db_view_end(&v);
+    return rc;
 }

@@ -19,9 +19,9 @@ message_write_body(struct tx *tx, uint64_t body_id, struct slice body, uint32_t 
         tx_put(tx, TABLE_BODY, db_key_body(key, body_id, i), slice_sub(body, (size_t)offset, len), MDB_APPEND);
     }
     if (copies > 1) {
-        unsigned char references[4];
+        unsigned char references[BODY_REF_BYTES];
 
-        put_u32(references, copies);
+        body_ref_write(references, body_id, copies);
         tx_put(tx, TABLE_BODY_REF, db_key_u64(key, body_id), slice_make(references, sizeof(references)), MDB_APPEND);
     }
 }
@@ -43,10 +43,11 @@ static void
 put_entry(struct tx *tx, const struct folder_record *f, uint32_t uid, const struct entry *e)
 {
     unsigned char key[DB_KEY_MAX];
+    struct slice  at = db_key_entry(key, f->mailbox_id, f->id, uid);
     struct buf   *b = tx_scratch(tx);
 
-    entry_write(b, e);
-    tx_put(tx, TABLE_ENTRY, db_key_entry(key, f->mailbox_id, f->id, uid), buf_slice(b), 0);
+    entry_write(b, at, e);
+    tx_put(tx, TABLE_ENTRY, at, buf_slice(b), 0);
 }
 
 static void
@@ -83,6 +84,7 @@ message_write_flagged(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, 
                       struct slice keywords)
 {
     f->record.brought = true;
+    tx_folder_add_keywords(tx, f, keywords);
     write_rows(tx, m, f, id, record, flags, keywords);
 }
 
@@ -114,7 +116,10 @@ uncount(struct tx *tx, uint64_t id, const struct message_record *record, uint64_
     if (tx_folder(tx, m, record->folder_id, &f) != MT_OK)
         return;
     f->record.messages = less(f->record.messages, 1, "folder", f->record.id);
-    f->record.brought = f->record.brought && f->record.messages > 0;
+    if (f->record.messages == 0) {
+        f->record.brought = false;
+        tx_folder_clear_keywords(f);
+    }
     f->record.bytes = less(f->record.bytes, size, "folder", f->record.id);
     f->record.modseq++;
     f->dirty = true;
@@ -169,18 +174,19 @@ body_is_kept(struct tx *tx, uint64_t body_id)
     unsigned char bytes[DB_KEY_MAX];
     struct slice  key = db_key_u64(bytes, body_id);
     struct slice  value;
-    unsigned char references[4];
+    unsigned char references[BODY_REF_BYTES];
+    uint32_t      count;
     int           rc = db_get(tx_view(tx), TABLE_BODY_REF, key, &value);
 
-    if (rc != MT_OK || value.len != sizeof(references)) {
+    if (rc != MT_OK || body_ref_read(value, body_id, &count) != MT_OK) {
         log_error("event=store-damaged table=body-ref body=%llu hint=\"mailtestctl verify\"", (unsigned long long)body_id);
         return true;
     }
-    if (get_u32(value.data) <= 1) {
+    if (count <= 1) {
         tx_delete(tx, TABLE_BODY_REF, key);
         return false;
     }
-    put_u32(references, get_u32(value.data) - 1);
+    body_ref_write(references, body_id, count - 1);
     tx_put(tx, TABLE_BODY_REF, key, slice_make(references, sizeof(references)), 0);
     return true;
 }
@@ -246,9 +252,9 @@ static void
 put_references(struct tx *tx, uint64_t body_id, uint32_t count)
 {
     unsigned char key[DB_KEY_MAX];
-    unsigned char references[4];
+    unsigned char references[BODY_REF_BYTES];
 
-    put_u32(references, count);
+    body_ref_write(references, body_id, count);
     tx_put(tx, TABLE_BODY_REF, db_key_u64(key, body_id), slice_make(references, sizeof(references)), 0);
 }
 
@@ -259,6 +265,7 @@ share_body(struct tx *tx, uint64_t id, struct message_record *record)
     unsigned char key[DB_KEY_MAX];
     struct slice  value;
     struct buf   *b;
+    uint32_t      count;
     int           rc;
 
     if (!record->body_shared) {
@@ -270,8 +277,10 @@ share_body(struct tx *tx, uint64_t id, struct message_record *record)
         return;
     }
     rc = db_get(tx_view(tx), TABLE_BODY_REF, db_key_u64(key, record->body_id), &value);
-    if (rc == MT_OK && value.len == sizeof(uint32_t))
-        put_references(tx, record->body_id, get_u32(value.data) + 1);
+    if (rc == MT_OK)
+        rc = body_ref_read(value, record->body_id, &count);
+    if (rc == MT_OK)
+        put_references(tx, record->body_id, count + 1);
     else
         tx_fail(tx, rc == MT_OK || rc == MT_ENOTFOUND ? MT_EDAMAGED : rc);
 }

@@ -67,6 +67,12 @@ peer_store(const struct peer *p)
     return p->all->store;
 }
 
+enum role
+peer_role(const struct peer *p)
+{
+    return p->role;
+}
+
 struct channel *
 peer_channel(const struct peer *p)
 {
@@ -175,6 +181,13 @@ send_change(struct peer *p, const struct change *change)
     return channel_end(p->channel, -1);
 }
 
+/* What imapd has to know whether it looks at a folder or not. */
+static bool
+ends_sessions(const struct change *change)
+{
+    return change->kind == CHANGE_MAILBOX || change->kind == CHANGE_AGENT;
+}
+
 static void
 tell_changes_to(struct peers *ps, enum role role, const struct change *changes, size_t count)
 {
@@ -182,10 +195,11 @@ tell_changes_to(struct peers *ps, enum role role, const struct change *changes, 
         int rc = MT_OK;
 
         next = p->next;
-        if (p->role != role || (role != ROLE_LOOKUP && !p->subscribed))
+        if (p->role != role || (role == ROLE_CTL && !p->subscribed))
             continue;
         for (size_t i = 0; i < count && rc == MT_OK; i++)
-            rc = send_change(p, &changes[i]);
+            if (role == ROLE_LOOKUP || p->subscribed || ends_sessions(&changes[i]))
+                rc = send_change(p, &changes[i]);
         push(p, rc);
     }
 }

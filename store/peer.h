@@ -41,6 +41,7 @@ unsigned peers_count(const struct peers *ps, enum role role);
 
 /* What a request handler needs. A peer stays while somebody holds it, also when its channel is over: then answers go nowhere. */
 struct store   *peer_store(const struct peer *p);
+enum role       peer_role(const struct peer *p);
 struct channel *peer_channel(const struct peer *p);     /* NULL: it is over */
 void            peer_hold(struct peer *p);
 void            peer_release(struct peer *p);

@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/secret.h"
 #include "store/account.h"
+#include "store/convert.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -114,9 +115,9 @@ prepare_database(struct store *s)
     char       path[PATH_MAX];
     bool       restored;
     struct tx *tx;
-    int        rc = tx_begin(s->db, store_now_us(s), &tx);
+    int        rc = convert_database(s);
 
-    if (rc != MT_OK)
+    if (rc != MT_OK || (rc = tx_begin(s->db, store_now_us(s), &tx)) != MT_OK)
         return rc;
     snprintf(path, sizeof(path), "%s/%s", s->db_dir, DB_RESTORED_FILE);
     restored = access(path, F_OK) == 0;
@@ -158,7 +159,7 @@ prepare_mailbox(struct store *s, const char *name, const char *domain)
     if (rc == MT_OK && catalog_update(s->catalog, &record) == NULL)
         rc = MT_ENOMEM;
     if (rc == MT_OK)
-        log_info("event=mailbox-added mailbox=%s domain=%s", name, domain);
+        log_info("event=mailbox-added mailbox=%s by=first-start", name);
     else
         log_error("event=store-open-failed dir=%s reason=\"mailbox %s: %s\"", s->db_dir, name, mt_strerror(rc));
     return rc;

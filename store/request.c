@@ -7,10 +7,11 @@
 static const struct request requests[] = {
     { MSG_PING,           FROM(ROLE_SMTPD) | FROM(ROLE_IMAPD) | FROM(ROLE_LOOKUP) | FROM(ROLE_WEBHOOK), serve_ping },
     { MSG_DELIVER,        FROM(ROLE_SMTPD),                                       serve_deliver        },
+    { MSG_DELIVERED,      FROM(ROLE_SMTPD),                                       serve_delivered      },
     { MSG_MINT,           FROM(ROLE_LOOKUP) | FROM(ROLE_CTL),                     serve_mint           },
     { MSG_TOKEN_SHOW,     FROM(ROLE_CTL),                                         serve_token_show     },
     { MSG_TOKEN_FORGET,   FROM(ROLE_LOOKUP) | FROM(ROLE_CTL),                     serve_token_forget   },
-    { MSG_MESSAGE_DELETE, FROM(ROLE_LOOKUP) | FROM(ROLE_IMAPD) | FROM(ROLE_CTL),  serve_message_delete },
+    { MSG_MESSAGE_DELETE, FROM(ROLE_LOOKUP) | FROM(ROLE_CTL),                     serve_message_delete },
     { MSG_MESSAGES_DELETE, FROM(ROLE_IMAPD),                                      serve_messages_delete },
     { MSG_FLAGS,          FROM(ROLE_IMAPD),                                       serve_flags          },
     { MSG_FOLDER_CREATE,  FROM(ROLE_IMAPD),                                       serve_folder_create  },
@@ -19,6 +20,7 @@ static const struct request requests[] = {
     { MSG_FOLDER_SUBSCRIBE, FROM(ROLE_IMAPD),                                     serve_folder_subscribe },
     { MSG_COPY,           FROM(ROLE_IMAPD),                                       serve_copy           },
     { MSG_APPEND,         FROM(ROLE_IMAPD),                                       serve_append         },
+    { MSG_RECENT,         FROM(ROLE_IMAPD),                                       serve_recent         },
     { MSG_MESSAGE_LIST,   FROM(ROLE_CTL),                                         serve_message_list   },
     { MSG_MESSAGE_SHOW,   FROM(ROLE_CTL),                                         serve_message_show   },
     { MSG_MESSAGE_RAW,    FROM(ROLE_CTL),                                         serve_message_raw    },
@@ -28,7 +30,17 @@ static const struct request requests[] = {
     { MSG_MAILBOX_ENABLE, FROM(ROLE_CTL),                                         serve_mailbox_enable },
     { MSG_MAILBOX_DELETE, FROM(ROLE_CTL),                                         serve_mailbox_delete },
     { MSG_MAILBOX_SECRET, FROM(ROLE_CTL),                                         serve_mailbox_secret },
+    { MSG_MAILBOX_CHOSEN, FROM(ROLE_CTL),                                         serve_mailbox_chosen },
     { MSG_MAILBOX_KEY,    FROM(ROLE_CTL),                                         serve_mailbox_key    },
+    { MSG_AGENT_ADD,      FROM(ROLE_CTL),                                         serve_agent_add     },
+    { MSG_AGENT_LIST,     FROM(ROLE_CTL),                                         serve_agent_list    },
+    { MSG_AGENT_SHOW,     FROM(ROLE_CTL),                                         serve_agent_show    },
+    { MSG_AGENT_REMOVE,   FROM(ROLE_CTL),                                         serve_agent_remove  },
+    { MSG_AGENT_ENABLE,   FROM(ROLE_CTL),                                         serve_agent_enable  },
+    { MSG_AGENT_SECRET,   FROM(ROLE_CTL),                                         serve_agent_secret  },
+    { MSG_AGENT_CHOSEN,   FROM(ROLE_CTL),                                         serve_agent_chosen  },
+    { MSG_AGENT_GRANT,    FROM(ROLE_CTL),                                         serve_agent_grant   },
+    { MSG_AGENT_REVOKE,   FROM(ROLE_CTL),                                         serve_agent_revoke  },
     { MSG_KEY_ROTATE,     FROM(ROLE_CTL),                                         serve_key_rotate     },
     { MSG_KEY_LIST,       FROM(ROLE_CTL),                                         serve_key_list       },
     { MSG_KEY_RETIRE,     FROM(ROLE_CTL),                                         serve_key_retire     },
@@ -71,6 +83,8 @@ done(struct batch_op *op, int rc)
         o->answer(o, b);
         peer_answer_end(o->peer, o->req);
     }
+    if (rc == MT_OK && o->tell != NULL)
+        o->tell(o);
     if (o->fini != NULL)
         o->fini(o);
     peer_release(o->peer);
@@ -96,6 +110,12 @@ void
 request_queue(struct request_op *o)
 {
     batch_add(peer_store(o->peer)->batch, &o->op);
+}
+
+const char *
+request_by(const struct request_op *o)
+{
+    return peer_role(o->peer) == ROLE_CTL ? "control" : "api";
 }
 
 int

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS              = 1000,
-    READER_CHECK_LOOKS   = 10,
+    LOOK_MS              = 250,                 /* so that mail is taken well within a second of there being room again */
+    METRIC_LOOKS         = 4,
+    REOPEN_LOOKS         = 4,
+    READER_CHECK_LOOKS   = 40,
     RESERVE_PERCENT      = 3,
     RESERVE_MIN_BYTES    = 1024 * 1024,
     DISK_RESERVE_BYTES   = 4 * 1024 * 1024,     /* below this the disk counts as full */
@@ -178,7 +180,51 @@ check_recent(struct db *db)
     return rc;
 }
 
-/* Opens the environment anew, unless a backup still reads from the old one. */
+/*
+ * The first commit after a failed one. LMDB has two meta pages in turn, so this overwrites the one that the failed commit may have left on the
+ * disk without our knowing: what was refused does not come back with a power failure. And it shows that the disk takes writes again before
+ * anybody is told so.
+ */
+static int
+seal(struct store *s, struct db *db)
+{
+    unsigned char copy[8];
+    struct slice  value;
+    struct tx    *tx;
+    bool          file_failed;
+    int           rc = tx_begin(db, store_now_us(s), &tx);
+
+    if (rc != MT_OK)
+        return rc;
+    rc = db_get(tx_view(tx), TABLE_META, slice_of(DB_META_NEXT_MESSAGE), &value);
+    if (rc == MT_OK && value.len != sizeof(copy))
+        rc = MT_EDAMAGED;
+    if (rc == MT_OK) {
+        memcpy(copy, value.data, sizeof(copy));
+        tx_put(tx, TABLE_META, slice_of(DB_META_NEXT_MESSAGE), slice_make(copy, sizeof(copy)), 0);
+        rc = tx_commit(tx, &file_failed);
+    }
+    tx_free(tx);
+    return rc;
+}
+
+static int
+check_and_seal(struct store *s, struct db *db)
+{
+    int rc = check_recent(db);
+
+    if (rc != MT_OK) {
+        log_error("event=store-damaged dir=%s reason=\"a recent message is damaged: %s\" hint=\"mailtestctl verify; restore a backup\"", s->db_dir,
+                  mt_strerror(rc));
+        return rc;
+    }
+    rc = seal(s, db);
+    if (rc != MT_OK)
+        log_error("event=store-not-opened dir=%s reason=\"the disk does not take a first commit: %s\"", s->db_dir, mt_strerror(rc));
+    return rc;
+}
+
+/* Opens the environment anew. A backup still reads from the old one: it is given up, and this comes again when its thread has ended. */
 static void
 reopen(struct room *r)
 {
@@ -187,18 +233,17 @@ reopen(struct room *r)
     struct db        *db;
     int               rc;
 
-    if (snapshot_is_running(s->snapshots))
+    if (snapshot_is_running(s->snapshots)) {
+        snapshot_give_up(s->snapshots);
         return;
+    }
     db_close(r->failed);
     r->failed = NULL;
     forget_cached(s);
     rc = db_open(&options, &db);
     if (rc != MT_OK)
         return;
-    rc = check_recent(db);
-    if (rc != MT_OK) {
-        log_error("event=store-damaged dir=%s reason=\"a recent message is damaged: %s\" hint=\"mailtestctl verify; restore a backup\"", s->db_dir,
-                  mt_strerror(rc));
+    if (check_and_seal(s, db) != MT_OK) {
         db_close(db);
         return;
     }
@@ -315,13 +360,15 @@ clear_stale_readers(struct room *r)
 void
 room_look(struct room *r)
 {
-    if (r->store->db == NULL)
+    if (r->store->db == NULL && (r->full || r->looks % REOPEN_LOOKS == 0))
         reopen(r);
-    if (r->looks++ % READER_CHECK_LOOKS == 0)
+    if (r->looks % READER_CHECK_LOOKS == 0)
         clear_stale_readers(r);
     if (r->full && r->store->db != NULL && !map_is_full(r) && !disk_is_full(r->store))
         set_full(r, false, "");
-    update_metrics(r);
+    if (r->looks % METRIC_LOOKS == 0)
+        update_metrics(r);
+    r->looks++;
 }
 
 static void

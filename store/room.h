@@ -2,7 +2,7 @@
 #define STORE_ROOM_H
 /*
  * room - whether there is room for more, and what to do when the file fails. Some of the map is kept free, since deleting
- * takes pages, too. When disk or map is full, changes that grow are refused and smtpd is told; a look each second finds out
+ * takes pages, too. When disk or map is full, changes that grow are refused and smtpd is told; a look four times a second finds out
  * by itself that there is room again. When writing or syncing the file has failed, the environment is closed and opened anew
  * and checked, for the kernel forgets what it could not write: trying the same again would look like success.
  */

@@ -70,7 +70,7 @@ write_entry(struct tx *tx, struct slice key, const struct entry *e)
 {
     struct buf *b = tx_scratch(tx);
 
-    entry_write(b, e);
+    entry_write(b, key, e);
     tx_put(tx, TABLE_ENTRY, key, buf_slice(b), 0);
 }
 
@@ -109,6 +109,7 @@ change_one(struct flags_op *f, struct tx *tx, const struct tx_mailbox *m, struct
             f->modseq = ++folder->record.modseq;
         folder->dirty = true;
         e.modseq = f->modseq;
+        tx_folder_add_keywords(tx, folder, e.keywords);
         write_entry(tx, at, &e);
         tell(tx, m, f, uid, &e);
     }

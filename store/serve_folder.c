@@ -4,6 +4,7 @@
 #include "lib/folder_name.h"
 #include "store/message.h"
 #include "store/request.h"
+#include "store/subscription.h"
 
 struct folder_op {
     struct request_op o;
@@ -128,6 +129,7 @@ add_folder(struct tx *tx, struct folder_list *l, struct slice name)
         return NULL;
     l->folders[l->count++] = f;
     put_folder(tx, &f->record);
+    subscription_drop(tx, m->record.id, f->record.name);
     return f;
 }
 
@@ -237,6 +239,8 @@ delete(struct batch_op *op, struct tx *tx)
     rc = remove_some(tx, folder, &left);
     if (rc != MT_OK || left > 0)
         return rc;
+    if (folder->record.subscribed)
+        subscription_keep(tx, f->mailbox_id, folder->record.name);
     folder->removed = true;
     tx_delete(tx, TABLE_FOLDER, db_key_folder(key, f->mailbox_id, f->folder_id));
     tell_folder(tx, l.mailbox, f->folder_id);
@@ -265,6 +269,7 @@ all_fit(const struct folder_list *l, struct slice from, struct slice to)
     return true;
 }
 
+/* The old name stays subscribed to, as RFC 9051 section 6.3.6 has it. */
 static int
 rename_one(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, size_t from_len, struct slice to)
 {
@@ -276,6 +281,9 @@ rename_one(struct tx *tx, struct tx_mailbox *m, struct tx_folder *f, size_t from
     if (rest.len > 0)
         memcpy(text + to.len, rest.data, rest.len);
     record.name = slice_make(text, to.len + rest.len);
+    if (record.subscribed)
+        subscription_keep(tx, record.mailbox_id, f->record.name);
+    subscription_drop(tx, record.mailbox_id, record.name);
     put_folder(tx, &record);
     return tx_folder_rename(tx, f, record.name) == MT_OK ? (tell_folder(tx, m, f->record.id), MT_OK) : tx_fault(tx);
 }
@@ -323,18 +331,25 @@ rename_folder(struct batch_op *op, struct tx *tx)
 
 /* ---- Subscribing ---- */
 
+/* To a folder that is there, or to one whose subscription was kept; ending one that there is not is fine (RFC 9051 section 6.3.8). */
 static int
 subscribe(struct batch_op *op, struct tx *tx)
 {
     struct folder_op  *f = (struct folder_op *)op;
-    struct tx_mailbox *m;
+    struct slice       name = slice_of(f->name);
+    struct folder_list l;
     struct tx_folder  *folder;
-    int                rc = tx_mailbox(tx, f->mailbox_id, &m);
+    int                rc = begin(f, tx, &l);
 
-    if (rc == MT_OK)
-        rc = tx_folder(tx, m, f->folder_id, &folder);
     if (rc != MT_OK)
         return rc;
+    folder = find_name(&l, name);
+    if (folder == NULL && f->flag)
+        return subscription_is_kept(tx, f->mailbox_id, name) ? MT_OK : MT_ENOTFOUND;
+    if (folder == NULL) {
+        subscription_drop(tx, f->mailbox_id, name);
+        return tx_fault(tx);
+    }
     folder->dirty = folder->dirty || folder->record.subscribed != f->flag;
     folder->record.subscribed = f->flag;
     return tx_fault(tx);
@@ -395,5 +410,5 @@ int
 serve_folder_subscribe(struct peer *p, uint64_t req, struct reader *r, int *fd)
 {
     (void)fd;
-    return queue(p, req, r, (enum fields)(FIELD_FOLDER | FIELD_FLAG), subscribe, NULL, true);
+    return queue(p, req, r, (enum fields)(FIELD_NAME | FIELD_FLAG), subscribe, NULL, true);
 }

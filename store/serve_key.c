@@ -27,7 +27,7 @@ serve_key_rotate(struct peer *p, uint64_t req, struct reader *r, int *fd)
         peer_answer(p, req, rc);
         return MT_OK;
     }
-    log_info("event=key-rotated key=%u", id);
+    log_info("event=key-rotated key=%u by=control", id);
     if ((b = peer_answer_begin(p, req)) != NULL) {
         write_u32(b, id);
         peer_answer_end(p, req);
@@ -71,7 +71,7 @@ serve_key_retire(struct peer *p, uint64_t req, struct reader *r, int *fd)
         return MT_EPROTO;
     rc = keys_retire(peer_store(p)->keys, id);
     if (rc == MT_OK)
-        log_info("event=key-retired key=%u", id);
+        log_info("event=key-retired key=%u by=control", id);
     peer_answer(p, req, rc);
     return MT_OK;
 }
@@ -92,6 +92,21 @@ wipe(struct request_op *o)
     struct api_key_op *k = (struct api_key_op *)o;
 
     sodium_memzero(k->text, sizeof(k->text));
+}
+
+static void
+log_api_key(const struct request_op *o)
+{
+    const struct api_key_op      *k = (const struct api_key_op *)o;
+    const struct catalog_mailbox *m = k->mailbox_id == 0 ? NULL : catalog_by_id(peer_store(o->peer)->catalog, k->mailbox_id);
+
+    log_info("event=%s api_key=%u name=\"%s\" mailbox=%s by=%s", o->event, k->id, LOG_TEXT(slice_of(k->name)), m == NULL ? "all" : m->name, request_by(o));
+}
+
+static void
+log_revoked(const struct request_op *o)
+{
+    log_info("event=%s api_key=%u by=%s", o->event, ((const struct api_key_op *)o)->id, request_by(o));
 }
 
 static void
@@ -153,6 +168,8 @@ serve_api_key_add(struct peer *p, uint64_t req, struct reader *r, int *fd)
     o->o.fini = wipe;
     o->mailbox_id = m == NULL ? 0 : m->id;
     memcpy(o->name, name, sizeof(o->name));
+    o->o.tell = log_api_key;
+    o->o.event = "api-key-added";
     request_queue(&o->o);
     return MT_OK;
 }
@@ -254,6 +271,8 @@ serve_api_key_revoke(struct peer *p, uint64_t req, struct reader *r, int *fd)
     if (o == NULL)
         return MT_OK;
     o->id = id;
+    o->o.tell = log_revoked;
+    o->o.event = "api-key-revoked";
     request_queue(&o->o);
     return MT_OK;
 }

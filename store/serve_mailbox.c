@@ -32,6 +32,28 @@ wipe(struct request_op *o)
     sodium_memzero(m->secret, sizeof(m->secret));
 }
 
+static void
+tell(const struct request_op *o)
+{
+    log_info("event=%s mailbox=%s by=%s", o->event, ((const struct mailbox_op *)o)->name, request_by(o));
+}
+
+static void
+tell_secret(const struct request_op *o)
+{
+    const struct mailbox_op *m = (const struct mailbox_op *)o;
+
+    log_info("event=%s mailbox=%s chosen=%s by=%s", o->event, m->name, m->template.credentials.chosen ? "yes" : "no", request_by(o));
+}
+
+static void
+tell_deleted(const struct request_op *o)
+{
+    const struct mailbox_op *m = (const struct mailbox_op *)o;
+
+    log_info("event=%s mailbox=%s messages=%llu by=%s", o->event, m->name, (unsigned long long)m->messages, request_by(o));
+}
+
 /* Queues a change for a mailbox that exists; answers where there is none. NULL: answered. */
 static struct mailbox_op *
 op_for(struct peer *p, uint64_t req, const char *name, int (*run)(struct batch_op *op, struct tx *tx),
@@ -48,6 +70,7 @@ op_for(struct peer *p, uint64_t req, const char *name, int (*run)(struct batch_o
     if (o != NULL) {
         o->id = m->id;
         o->o.fini = wipe;
+        o->o.tell = tell;
         memcpy(o->name, m->name, sizeof(o->name));
     }
     return o;
@@ -121,6 +144,8 @@ serve_mailbox_add(struct peer *p, uint64_t req, struct reader *r, int *fd)
     if (o == NULL)
         return MT_OK;
     o->o.fini = wipe;
+    o->o.tell = tell;
+    o->o.event = "mailbox-added";
     if ((rc = mailbox_name_parse(name, o->name)) != MT_OK ||
         (rc = choose_domain(peer_store(p)->config, domain, o->domain)) != MT_OK || (rc = make_secret(o)) != MT_OK)
         return refuse(o, rc);
@@ -274,6 +299,7 @@ serve_mailbox_enable(struct peer *p, uint64_t req, struct reader *r, int *fd)
     if (o == NULL)
         return MT_OK;
     o->enabled = enabled;
+    o->o.event = enabled ? "mailbox-enabled" : "mailbox-disabled";
     request_queue(&o->o);
     return MT_OK;
 }
@@ -314,8 +340,11 @@ serve_mailbox_delete(struct peer *p, uint64_t req, struct reader *r, int *fd)
         return MT_OK;
     }
     o = op_for(p, req, name, delete, answer_delete);
-    if (o != NULL)
-        request_queue(&o->o);
+    if (o == NULL)
+        return MT_OK;
+    o->o.tell = tell_deleted;
+    o->o.event = "mailbox-deleted";
+    request_queue(&o->o);
     return MT_OK;
 }
 
@@ -357,8 +386,42 @@ serve_mailbox_secret(struct peer *p, uint64_t req, struct reader *r, int *fd)
     o = op_for(p, req, name, set_secret, answer_secret);
     if (o == NULL)
         return MT_OK;
+    o->o.tell = tell_secret;
+    o->o.event = "mailbox-secret-changed";
     if ((rc = make_secret(o)) != MT_OK)
         return refuse(o, rc);
+    request_queue(&o->o);
+    return MT_OK;
+}
+
+static void
+answer_name(struct request_op *o, struct buf *b)
+{
+    write_string(b, ((struct mailbox_op *)o)->name);
+}
+
+int
+serve_mailbox_chosen(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    char               name[MAILBOX_NAME_MAX + 1];
+    struct slice       salt, hash;
+    struct credentials credentials = { .chosen = true };
+    struct mailbox_op *o;
+
+    (void)fd;
+    read_string(r, name, sizeof(name));
+    read_bytes(r, &salt, sizeof(credentials.salt));
+    read_bytes(r, &hash, sizeof(credentials.secret_hash));
+    if (!read_end(r) || salt.len != sizeof(credentials.salt) || hash.len != sizeof(credentials.secret_hash))
+        return MT_EPROTO;
+    memcpy(credentials.salt, salt.data, salt.len);
+    memcpy(credentials.secret_hash, hash.data, hash.len);
+    o = op_for(p, req, name, set_secret, answer_name);
+    if (o == NULL)
+        return MT_OK;
+    o->o.tell = tell_secret;
+    o->o.event = "mailbox-secret-changed";
+    o->template.credentials = credentials;
     request_queue(&o->o);
     return MT_OK;
 }
@@ -383,6 +446,7 @@ serve_mailbox_key(struct peer *p, uint64_t req, struct reader *r, int *fd)
     }
     keys_select(s->keys, slice_of(m->address));
     keys_mailbox_key(s->keys, key);
+    log_info("event=mailbox-key-shown mailbox=%s by=control", m->name);
     sodium_bin2hex(hex, sizeof(hex), key, sizeof(key));
     if ((b = peer_answer_begin(p, req)) != NULL) {
         write_string(b, hex);

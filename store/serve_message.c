@@ -2,6 +2,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/session_id.h"
 #include "store/incoming.h"
 #include "store/message.h"
 #include "store/request.h"
@@ -18,7 +19,7 @@ struct waiting {
 };
 
 static void
-delivered(void *arg, int rc, uint64_t message_id)
+delivered(void *arg, int rc, uint64_t message_id, bool genuine)
 {
     struct waiting *w = arg;
     struct buf     *b;
@@ -27,6 +28,7 @@ delivered(void *arg, int rc, uint64_t message_id)
         peer_answer(w->peer, w->req, rc);
     } else if ((b = peer_answer_begin(w->peer, w->req)) != NULL) {
         write_u64(b, message_id);
+        write_u8(b, genuine);
         peer_answer_end(w->peer, w->req);
     }
     peer_release(w->peer);
@@ -56,12 +58,42 @@ serve_deliver(struct peer *p, uint64_t req, struct reader *r, int *fd)
     return MT_OK;
 }
 
+int
+serve_delivered(struct peer *p, uint64_t req, struct reader *r, int *fd)
+{
+    char        id[SESSION_ID_CHARS + 1];
+    uint64_t    received_us, message_id = 0;
+    struct buf *b;
+    int         rc;
+
+    (void)fd;
+    read_string(r, id, sizeof(id));
+    read_u64(r, &received_us);
+    if (!read_end(r))
+        return MT_EPROTO;
+    rc = incoming_find(peer_store(p), slice_of(id), received_us, &message_id);
+    if (rc != MT_OK) {
+        peer_answer(p, req, rc);
+    } else if ((b = peer_answer_begin(p, req)) != NULL) {
+        write_u64(b, message_id);
+        write_u8(b, false);       /* not looked at */
+        peer_answer_end(p, req);
+    }
+    return MT_OK;
+}
+
 /* ---- Deleting ---- */
 
 struct delete_op {
     struct request_op o;
     uint64_t          id;
 };
+
+static void
+tell_deleted(const struct request_op *o)
+{
+    log_info("event=%s message=%llu by=%s", o->event, (unsigned long long)((const struct delete_op *)o)->id, request_by(o));
+}
 
 static int
 delete_message(struct batch_op *op, struct tx *tx)
@@ -82,6 +114,8 @@ serve_message_delete(struct peer *p, uint64_t req, struct reader *r, int *fd)
     d = request_op_new(p, req, sizeof(*d), delete_message, NULL, false);
     if (d == NULL)
         return MT_OK;
+    d->o.tell = tell_deleted;
+    d->o.event = "message-deleted";
     d->id = id;
     request_queue(&d->o);
     return MT_OK;

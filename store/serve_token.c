@@ -244,6 +244,15 @@ forget(struct batch_op *op, struct tx *tx)
 }
 
 static void
+tell_forgotten(const struct request_op *o)
+{
+    const struct forget_op       *f = (const struct forget_op *)o;
+    const struct catalog_mailbox *m = catalog_by_id(peer_store(o->peer)->catalog, f->mailbox_id);
+
+    log_info("event=%s mailbox=%s messages=%u by=%s", o->event, m == NULL ? "" : m->name, f->deleted, request_by(o));
+}
+
+static void
 answer_forget(struct request_op *o, struct buf *b)
 {
     write_u32(b, ((struct forget_op *)o)->deleted);
@@ -269,6 +278,8 @@ serve_token_forget(struct peer *p, uint64_t req, struct reader *r, int *fd)
         return MT_OK;
     o->mailbox_id = m->id;
     o->token = t;
+    o->o.tell = tell_forgotten;
+    o->o.event = "token-forgotten";
     request_queue(&o->o);
     return MT_OK;
 }

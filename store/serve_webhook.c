@@ -76,13 +76,20 @@ add(struct batch_op *op, struct tx *tx)
 }
 
 static void
+tell(const struct request_op *o)
+{
+    const struct webhook_op *w = (const struct webhook_op *)o;
+
+    log_info("event=%s webhook=%u by=%s", o->event, w->id, request_by(o));
+}
+
+static void
 answer_add(struct request_op *o, struct buf *b)
 {
     const struct webhook_op *w = (struct webhook_op *)o;
 
     write_u32(b, w->id);
     write_string(b, w->secret);
-    log_info("event=webhook-added webhook=%u", w->id);
 }
 
 /* http or https with a host, in printable ASCII without spaces: what else it must be, who posts finds out. */
@@ -138,6 +145,8 @@ serve_webhook_add(struct peer *p, uint64_t req, struct reader *r, int *fd)
     o->kinds = kinds == 0 ? KINDS_ALL : kinds;
     slice_copy(o->url, sizeof(o->url), url);
     make_secret(o->secret);
+    o->o.tell = tell;
+    o->o.event = "webhook-added";
     request_queue(&o->o);
     return MT_OK;
 }
@@ -287,7 +296,7 @@ answer_retry(struct request_op *o, struct buf *b)
 /* A request with a webhook's id, and with an event's where has_event is set. */
 static int
 change(struct peer *p, uint64_t req, struct reader *r, bool has_event, int (*run)(struct batch_op *op, struct tx *tx),
-       void (*answer)(struct request_op *o, struct buf *b))
+       void (*answer)(struct request_op *o, struct buf *b), const char *event)
 {
     struct webhook_op *o;
     uint64_t           event_id = 0;
@@ -303,6 +312,8 @@ change(struct peer *p, uint64_t req, struct reader *r, bool has_event, int (*run
         return MT_OK;
     o->id = id;
     o->event_id = event_id;
+    o->o.tell = event == NULL ? NULL : tell;
+    o->o.event = event;
     request_queue(&o->o);
     return MT_OK;
 }
@@ -311,21 +322,21 @@ int
 serve_webhook_remove(struct peer *p, uint64_t req, struct reader *r, int *fd)
 {
     (void)fd;
-    return change(p, req, r, false, remove_webhook, NULL);
+    return change(p, req, r, false, remove_webhook, NULL, "webhook-removed");
 }
 
 int
 serve_webhook_test(struct peer *p, uint64_t req, struct reader *r, int *fd)
 {
     (void)fd;
-    return change(p, req, r, false, test, answer_test);
+    return change(p, req, r, false, test, answer_test, NULL);
 }
 
 int
 serve_post_retry(struct peer *p, uint64_t req, struct reader *r, int *fd)
 {
     (void)fd;
-    return change(p, req, r, true, retry, answer_retry);
+    return change(p, req, r, true, retry, answer_retry, NULL);
 }
 
 /* ---- The queue ---- */

@@ -5,9 +5,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -131,6 +133,19 @@ snapshot_start(struct snapshots *n, int fd, snapshot_done_fn *done, void *arg)
         return mt_from_errno(rc);
     n->running = true;
     return MT_OK;
+}
+
+void
+snapshot_give_up(struct snapshots *n)
+{
+    /* The thread's next write fails, since what it writes to cannot be written any more. */
+    int dir = n->running ? open(n->store->db_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (dir == -1)
+        return;
+    if (dup3(dir, n->fd, O_CLOEXEC) == -1)
+        log_warning("event=backup-not-given-up reason=\"%s\" effect=\"the database is opened anew when it has ended\"", strerror(errno));
+    close(dir);
 }
 
 bool

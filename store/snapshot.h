@@ -21,6 +21,10 @@ void              snapshot_free(struct snapshots *n);       /* waits for one tha
  * MT_EBUSY: one is running; MT_EIO: the database has failed; MT_ENOMEM.
  */
 int  snapshot_start(struct snapshots *n, int fd, snapshot_done_fn *done, void *arg);
+
+/* The one that is running fails at its next write, so that the database can be opened anew soon. None is fine. */
+void snapshot_give_up(struct snapshots *n);
+
 bool snapshot_is_running(const struct snapshots *n);        /* NULL: none */
 
 #endif

@@ -16,8 +16,10 @@
 #include "store/verdict.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -206,6 +208,20 @@ make_folder(const char *path)
     return mt_from_errno(errno);
 }
 
+/* New names of a folder are not on the disk before the folder itself is synced. */
+static int
+sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd == -1 || fsync(fd) != 0 ? mt_from_errno(errno) : MT_OK;
+
+    if (rc != MT_OK)
+        log_error("event=store-open-failed dir=%s reason=\"%s\"", path, strerror(errno));
+    if (fd != -1)
+        close(fd);
+    return rc;
+}
+
 static bool
 has_file(const char *dir, const char *name)
 {
@@ -282,7 +298,8 @@ store_open(struct store *s, struct event_base *base, const struct config *config
         return rc;
     first = !has_file(s->db_dir, DB_FILE);
     if ((rc = keys_open(config->state_dir, first, s->started_us / 1000000, &s->keys)) != MT_OK ||
-        (rc = open_database(s)) != MT_OK || (rc = make_needed_mailboxes(s)) != MT_OK || (rc = make_parts(s)) != MT_OK)
+        (rc = open_database(s)) != MT_OK || (rc = sync_folder(s->db_dir)) != MT_OK || (rc = sync_folder(config->state_dir)) != MT_OK ||
+        (rc = make_needed_mailboxes(s)) != MT_OK || (rc = make_parts(s)) != MT_OK)
         return rc;
     log_info("event=store-open dir=%s mailboxes=%zu messages=%llu keys=%u", s->db_dir, catalog_count(s->catalog),
              (unsigned long long)s->message_count, keys_count(s->keys));

@@ -21,6 +21,7 @@ struct tx {
     uint32_t            next_api_key_id;
     uint64_t            next_event_id;
     uint32_t            next_webhook_id;
+    uint32_t            next_agent_id;
     struct tx_mailbox  *first, **last;
     struct tx_mailbox **slots;              /* by id, linear probing; a power of two, at most half full */
     size_t              slot_count;
@@ -60,6 +61,7 @@ free_mailbox(struct tx_mailbox *m)
 
         m->folders = f->next;
         free((void *)(uintptr_t)f->record.name.data);
+        buf_fini(&f->keywords);
         free(f);
     }
     free(m);
@@ -228,6 +230,14 @@ tx_next_webhook_id(struct tx *tx)
     return tx->next_webhook_id++;
 }
 
+uint32_t
+tx_next_agent_id(struct tx *tx)
+{
+    if (tx->next_agent_id == 0)
+        tx->next_agent_id = (uint32_t)read_counter(tx, DB_META_NEXT_AGENT, 4);
+    return tx->next_agent_id++;
+}
+
 static size_t
 slot_of(const struct tx *tx, uint32_t id)
 {
@@ -336,6 +346,10 @@ keep_folder(struct tx *tx, struct tx_mailbox *m, const struct folder_record *rec
     slice_copy(name, record->name.len + 1, record->name);
     f->record = *record;
     f->record.name = slice_make(name, record->name.len);
+    buf_init(&f->keywords, FOLDER_KEYWORDS_BYTES);
+    if (buf_append_slice(&f->keywords, record->keywords) != MT_OK)
+        tx_fail(tx, f->keywords.fault);
+    f->record.keywords = buf_slice(&f->keywords);
     f->next = m->folders;
     m->folders = f;
     *out = f;
@@ -391,6 +405,32 @@ tx_folder_rename(struct tx *tx, struct tx_folder *f, struct slice name)
     f->record.name = slice_make(copy, name.len);
     f->dirty = true;
     return MT_OK;
+}
+
+void
+tx_folder_add_keywords(struct tx *tx, struct tx_folder *f, struct slice words)
+{
+    while (words.len > 0) {
+        struct slice word = slice_sub(words, 0, slice_find(words, ' '));
+
+        words = slice_sub(words, word.len + 1, words.len);
+        if (word.len == 0 || f->keywords.len + 1 + word.len > FOLDER_KEYWORDS_BYTES || entry_has_keyword(buf_slice(&f->keywords), word))
+            continue;
+        if (f->keywords.len > 0)
+            buf_append_byte(&f->keywords, ' ');
+        buf_append_slice(&f->keywords, word);
+        f->dirty = true;
+    }
+    if (f->keywords.fault != MT_OK)
+        tx_fail(tx, f->keywords.fault);
+    f->record.keywords = buf_slice(&f->keywords);
+}
+
+void
+tx_folder_clear_keywords(struct tx_folder *f)
+{
+    buf_clear(&f->keywords);
+    f->record.keywords = buf_slice(&f->keywords);
 }
 
 const struct tx_mailbox *
@@ -473,6 +513,7 @@ tx_commit(struct tx *tx, bool *file_failed)
     write_counter(tx, DB_META_NEXT_API_KEY, tx->next_api_key_id, 4);
     write_counter(tx, DB_META_NEXT_EVENT, tx->next_event_id, 8);
     write_counter(tx, DB_META_NEXT_WEBHOOK, tx->next_webhook_id, 4);
+    write_counter(tx, DB_META_NEXT_AGENT, tx->next_agent_id, 4);
     if (tx->fault != MT_OK)
         return tx->fault;
     rc = mdb_txn_commit(tx->txn);

@@ -26,7 +26,8 @@ struct tx_counts {
 };
 
 struct tx_folder {
-    struct folder_record record;    /* change its numbers, then set dirty; its name is the transaction's */
+    struct folder_record record;    /* change its numbers, then set dirty; its name and keywords are the transaction's */
+    struct buf           keywords;  /* where record.keywords lies */
     bool                 dirty;
     bool                 removed;
     struct tx_folder    *next;
@@ -72,6 +73,7 @@ uint32_t tx_next_mailbox_id(struct tx *tx);
 uint32_t tx_next_api_key_id(struct tx *tx);
 uint64_t tx_next_event_id(struct tx *tx);
 uint32_t tx_next_webhook_id(struct tx *tx);
+uint32_t tx_next_agent_id(struct tx *tx);
 
 /* A cursor of the transaction. NULL: fault. Close it before the transaction ends. */
 MDB_cursor *tx_cursor(struct tx *tx, enum table table);
@@ -86,6 +88,15 @@ int tx_folder_add(struct tx *tx, struct tx_mailbox *m, const struct folder_recor
 
 /* Another name for a folder; it is copied. 0 or MT_ENOMEM, which is the fault then, too. */
 int tx_folder_rename(struct tx *tx, struct tx_folder *f, struct slice name);
+
+/*
+ * A message in the folder has these keywords, separated by spaces: the folder's list has them from now on. Beyond FOLDER_KEYWORDS_BYTES a
+ * keyword is not listed.
+ */
+void tx_folder_add_keywords(struct tx *tx, struct tx_folder *f, struct slice words);
+
+/* No message is in the folder any more: its list begins anew. */
+void tx_folder_clear_keywords(struct tx_folder *f);
 
 /* Mailboxes in use, for who takes over their state after the commit. */
 const struct tx_mailbox *tx_first_mailbox(const struct tx *tx);

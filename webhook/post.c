@@ -32,7 +32,7 @@ struct post {
     uint32_t              webhook_id;
     uint64_t              event_id;
     char                  url[WEBHOOK_URL_BYTES + 1];
-    char                  secret[WEBHOOK_SECRET_CHARS + 1];
+    char                 *secret;       /* WEBHOOK_SECRET_CHARS octets and a NUL of sodium_malloc */
     struct webhook_url    target;
     struct buf            body;
     struct resolution    *resolution;   /* while it is looked up */
@@ -76,7 +76,7 @@ post_free(struct post *p)
     if (p->limit != NULL)
         event_free(p->limit);
     buf_fini(&p->body);
-    sodium_memzero(p->secret, sizeof(p->secret));
+    sodium_free(p->secret);     /* wipes it */
     free(p);
 }
 
@@ -301,8 +301,9 @@ post_new(struct posts *all, const struct post_order *order)
     emit_init(&j, &p->body);
     answer_event(&j, NULL, order->event_id, &order->event);
     p->limit = evtimer_new(all->base, on_limit, p);
-    if (p->limit == NULL || p->body.fault != MT_OK || !slice_copy(p->url, sizeof(p->url), order->url) ||
-        !slice_copy(p->secret, sizeof(p->secret), order->secret)) {
+    p->secret = sodium_malloc(WEBHOOK_SECRET_CHARS + 1);
+    if (p->limit == NULL || p->secret == NULL || p->body.fault != MT_OK || !slice_copy(p->url, sizeof(p->url), order->url) ||
+        !slice_copy(p->secret, WEBHOOK_SECRET_CHARS + 1, order->secret)) {
         post_free(p);
         return NULL;
     }

@@ -51,7 +51,7 @@ class DnsServer:
             packet, client = self._socket.recvfrom(4096)
             if not packet:
                 return
-            name, kind, end = _question(packet)
+            name, kind, end = question(packet)
             with self._heard:
                 self.questions.append((name, kind))
                 self._heard.notify_all()
@@ -82,7 +82,8 @@ def _name(text):
     return b"".join(bytes([len(label)]) + label.encode("latin-1") for label in text.split(".")) + b"\0"
 
 
-def _question(packet):
+def question(packet):
+    """Name and kind of the first question, and where it ends."""
     labels, at = [], 12
     while packet[at]:
         labels.append(packet[at + 1:at + 1 + packet[at]].decode("latin-1"))

@@ -164,7 +164,7 @@ def test_fetching_a_body_sets_seen_and_tells(acme):
     whole(client, 1)
     assert b"\\Seen" not in line_of(client, 1, "FLAGS")
     status, data = client.fetch("1", "BODY[]")
-    assert status == "OK" and any(part == b"1 (FLAGS (\\Seen))" for part in data)
+    assert status == "OK" and any(part == b"1 (FLAGS (\\Seen \\Recent))" for part in data)
     assert b"\\Seen" in line_of(client, 1, "FLAGS")
 
 
@@ -268,7 +268,7 @@ def test_several_items_of_several_messages(acme):
     assert texts[0::2] == [b"y" * n + b"\r\n" for n in (10, 40000, 20)]
     assert texts[1::2] == [f"Subject: probe {token}\r\n\r\n".encode() for token in tokens]
     assert [int(n) for n in re.findall(rb"UID (\d+)", b" ".join(p[0] if isinstance(p, tuple) else p for p in data))] == [1, 2, 3]
-    assert client.uid("FETCH", "2:3", "(FLAGS)")[1] == [b"2 (UID 2 FLAGS ())", b"3 (UID 3 FLAGS ())"]
+    assert client.uid("FETCH", "2:3", "(FLAGS)")[1] == [b"2 (UID 2 FLAGS (\\Recent))", b"3 (UID 3 FLAGS (\\Recent))"]
 
 
 # ---- STORE and EXPUNGE -------------------------------------------------------------------------------------------------------------
@@ -277,8 +277,8 @@ def test_several_items_of_several_messages(acme):
 def test_flags_and_keywords_persist(acme):
     probe(acme)
     client = login(acme)
-    assert client.store("1", "+FLAGS", "(\\Flagged $Checked)")[1] == [b"1 (FLAGS (\\Flagged $Checked))"]
-    assert client.store("1", "-FLAGS", "\\Flagged")[1] == [b"1 (FLAGS ($Checked))"]
+    assert client.store("1", "+FLAGS", "(\\Flagged $Checked)")[1] == [b"1 (FLAGS (\\Flagged \\Recent $Checked))"]
+    assert client.store("1", "-FLAGS", "\\Flagged")[1] == [b"1 (FLAGS (\\Recent $Checked))"]
     assert client.store("1", "+FLAGS.SILENT", "\\Seen")[1] == [None]
     acme.crash()
     acme.start()
@@ -366,7 +366,7 @@ def test_search(acme):
             ("SENTSINCE", "1-Jan-2020"): [],
             ("YOUNGER", "3600"): [1, 2, 3],
             ("OLDER", "3600"): [],
-            ("NEW",): [],
+            ("NEW",): [1, 2, 3],
             ("UNSEEN", "UNDELETED", "UNDRAFT", "UNANSWERED"): [1, 2, 3],
             ("SUBJECT", one, "SUBJECT", two): [],
     }.items():
@@ -387,7 +387,7 @@ def test_esearch_and_the_saved_result(acme):
 
 
 def test_a_foreign_charset_is_refused(acme):
-    assert login(acme)._simple_command("SEARCH", "CHARSET", "KOI8-R", "ALL")[0] == "NO"
+    assert login(acme)._simple_command("SEARCH", "CHARSET", "X-UNKNOWN", "ALL")[0] == "NO"
 
 
 # ---- Several sessions ----------------------------------------------------------------------------------------------------------------
@@ -403,9 +403,10 @@ def test_idle_hears_of_an_arrival_and_a_deletion_at_once(acme):
     assert client.readline() == b"+ idling\r\n"
     probe(acme)
     assert idle_line(client) == b"* 1 EXISTS\r\n"
+    assert idle_line(client) == b"* 1 RECENT\r\n"
     other.noop()
     other.store("1", "+FLAGS", "\\Flagged")
-    assert idle_line(client) == b"* 1 FETCH (UID 1 FLAGS (\\Flagged))\r\n"
+    assert idle_line(client) == b"* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent))\r\n"
     other.store("1", "+FLAGS", "\\Deleted")
     assert b"\\Deleted" in idle_line(client)
     other.expunge()
@@ -478,10 +479,10 @@ def test_before_the_login(acme, octets, answer):
     (b"FETCH 1:99999999999 FLAGS", rb"x BAD .*"),
     (b"FETCH 1 BODY[0]", rb"x BAD .*"),
     (b"FETCH 1 BODY[" + b"1." * 1000 + b"1]", rb"x BAD .*"),
-    (b"FETCH 1 BODY[]<0.0>", rb"\* 1 FETCH \(BODY\[\]<0> \{0\}"),
+    (b"FETCH 1 BODY[]<0.0>", rb"x BAD .*"),
     (b"FETCH 4294967295 FLAGS", rb"x BAD \[CLIENTBUG\] the mailbox has 1 messages"),
     (b"FETCH 2:1 FLAGS", rb"x BAD .*"),
-    (b"UID FETCH 999:* (FLAGS)", rb"\* 1 FETCH \(UID 1 FLAGS \(\)\)"),
+    (b"UID FETCH 999:* (FLAGS)", rb"\* 1 FETCH \(UID 1 FLAGS \(\\Recent\)\)"),
     (b"UID FETCH 999 (FLAGS)", rb"x OK .*"),
     (b"FETCH 1 BODY[1.]", rb"x BAD .*"),
     (b"FETCH 1 BODY[1HEADER]", rb"x BAD .*"),

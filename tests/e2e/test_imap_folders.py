@@ -137,6 +137,7 @@ def test_subscriptions_last(acme):
     client = login(acme)
     assert say(client, "CREATE a/b")[0] == "OK"
     assert say(client, "UNSUBSCRIBE a")[0] == "OK"
+    assert say(client, "UNSUBSCRIBE elsewhere")[0] == "OK"
     assert say(client, "SUBSCRIBE elsewhere")[1].startswith("[NONEXISTENT]")
     acme.stop()
     acme.start()
@@ -207,7 +208,7 @@ def test_copy(acme):
     client.select("there")
     assert whole(client, 1) == original
     assert client.fetch("1", "INTERNALDATE")[1][0] == date.replace(b"2 (", b"1 (")
-    assert client.fetch("1", "FLAGS")[1] == [b"1 (FLAGS (\\Flagged mine))"]
+    assert client.fetch("1", "FLAGS")[1] == [b"1 (FLAGS (\\Flagged \\Recent mine))"]
     assert say(client, "COPY 1:3 there")[1] == f"[COPYUID {uidvalidity} 1:3 4:6] COPY completed"
     assert verified(acme)
 
@@ -251,6 +252,26 @@ def test_many_are_copied_and_moved(acme):
     assert verified(acme)
 
 
+def test_a_copy_that_fails_in_the_middle_leaves_nothing(make_service):
+    service = make_service(quota={"mailbox_bytes": 115000})
+    service.acme = service.add_mailbox("acme")
+    client = login(service, "INBOX")
+    message = b"Subject: x\r\n\r\n" + b"y" * 86
+    for _ in range(2):
+        client.send(b"x APPEND INBOX" + (b" {100+}\r\n" + message) * 300 + b"\r\n")
+        while not (line := client.readline()).startswith(b"x "):
+            pass
+        assert line.startswith(b"x OK ")
+    assert say(client, "CREATE there")[0] == "OK"
+    assert client.select("INBOX")[1] == [b"600"]
+    # The first step of 500 fits, the second does not.
+    assert say(client, "COPY 1:* there")[:2] == ("NO", "[OVERQUOTA] the mailbox has no room for them")
+    assert status_of(client, "there", "MESSAGES") == 0
+    assert status_of(client, "there", "UIDNEXT") == 501
+    assert say(client, "COPY 1:500 there")[0] == "OK"
+    assert verified(service)
+
+
 def test_the_quota_holds(make_service):
     service = make_service(quota={"mailbox_bytes": 1048576})
     service.acme = service.add_mailbox("acme")
@@ -279,7 +300,7 @@ def test_append(acme):
     assert (status, answer) == ("OK", [b"[APPENDUID %d 1] APPEND completed" % uidvalidity])
     assert client.untagged_responses["EXISTS"][-1] == b"1"
     assert whole(client, 1) == MESSAGE
-    assert client.fetch("1", "(FLAGS RFC822.SIZE)")[1] == [b"1 (FLAGS (\\Seen \\Draft note) RFC822.SIZE %d)" % len(MESSAGE)]
+    assert client.fetch("1", "(FLAGS RFC822.SIZE)")[1] == [b"1 (FLAGS (\\Seen \\Draft \\Recent note) RFC822.SIZE %d)" % len(MESSAGE)]
     assert client.fetch("1", "INTERNALDATE")[1] == [b'1 (INTERNALDATE "17-Jul-2026 09:44:25 +0000")']
     assert b'"TEXT" "HTML"' in client.fetch("1", "BODYSTRUCTURE")[1][0].upper()
     assert client.fetch("1", "BODY.PEEK[2]")[1][0][1] == b"<p>two</p>"
@@ -315,7 +336,7 @@ def test_a_large_message_comes_as_it_was(acme):
 def test_bare_line_feeds_become_line_ends(acme):
     client = login(acme, "INBOX")
     client.send(b"x APPEND INBOX {13+}\r\nSubject: a\n\nb\r\n")
-    assert client.readline() == b"* 1 EXISTS\r\n"
+    assert [client.readline(), client.readline()] == [b"* 1 EXISTS\r\n", b"* 1 RECENT\r\n"]
     assert client.readline().startswith(b"x OK [APPENDUID ")
     assert whole(client, 1) == b"Subject: a\r\n\r\nb"
 
@@ -330,7 +351,7 @@ def test_literals_of_all_kinds(acme, folder, literal):
         if piece.endswith("}") and not piece.endswith("+}"):
             assert client.readline() == b"+ go ahead\r\n"
     client.send(message + b"\r\n")
-    assert client.readline() == b"* 1 EXISTS\r\n"
+    assert [client.readline(), client.readline()] == [b"* 1 EXISTS\r\n", b"* 1 RECENT\r\n"]
     assert client.readline().startswith(b"x OK ")
     assert whole(client, 1) == message
 
@@ -347,7 +368,6 @@ def test_literals_of_all_kinds(acme, folder, literal):
     (b"APPEND INBOX (\\Seen {5+}\r\nabcde\r\n", b"BAD \\[CLIENTBUG\\]"),
     (b'APPEND INBOX "31-Feb-2026 00:00:00 +0000" {5+}\r\nabcde\r\n', b"BAD \\[CLIENTBUG\\]"),
     (b"APPEND INBOX {5+}\r\nabcdefgh\r\n", b"BAD \\[CLIENTBUG\\]"),
-    (b"APPEND INBOX {5+}\r\nabcde {5+}\r\nabcde\r\n", b"BAD \\[CLIENTBUG\\]"),
     (b"APPEND INBOX\r\n", b"BAD "),
 ])
 def test_an_append_that_is_none(acme, command, answer):

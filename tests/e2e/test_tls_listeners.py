@@ -22,5 +22,5 @@ def test_plain_bytes_on_a_tls_port_harm_nobody(service):
 def test_only_who_has_a_certificate_tells_when_it_expires(service):
     page = service.http("GET", "/metrics", key=None).body.decode()
     shown = set(re.findall(r'^mailtest_tls_certificate_expiry_seconds\{role="(\w+)",index="\d+"\} [1-9]\d+$', page, re.M))
-    assert shown == {"smtpd", "imapd"}
+    assert shown == {"smtpd", "imapd", "signer"}
     assert len(re.findall(r"^mailtest_tls_certificate_expiry_seconds.* 0$", page, re.M)) == 0

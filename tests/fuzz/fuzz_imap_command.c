@@ -75,6 +75,7 @@ read_words(struct slice command)
     bool               nil;
 
     assert(imap_reader_init(&r, command));
+    r.utf8 = command.len % 2 == 0;
     while (imap_ok(&r) && r.rest.len > 0) {
         size_t before = r.rest.len;
 

@@ -75,7 +75,7 @@ read_entry(struct slice bytes)
 {
     struct entry e;
 
-    if (entry_read(bytes, &e) == MT_OK)
+    if (entry_read(slice_make("", 0), bytes, &e) == MT_OK)
         assert(e.keywords.len <= ENTRY_KEYWORDS_BYTES);
 }
 

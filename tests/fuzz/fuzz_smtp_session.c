@@ -44,6 +44,11 @@ store_message(void *arg, const struct msg_head *head, struct reader *r, int *fd)
     struct delivery d;
 
     (void)arg;
+    if (head->type == MSG_DELIVERED) {
+        assert(fuzz.held_count < HELD_MAX);
+        fuzz.held[fuzz.held_count++] = head->req;
+        return MT_OK;
+    }
     assert(head->type == MSG_DELIVER && delivery_read(r, &d) == MT_OK);
     assert((d.size_bytes > MSG_INLINE_BODY_BYTES) == (*fd != -1));
     delivery_fini(&d);
@@ -59,8 +64,10 @@ answer(int rc)
         struct buf *b = channel_begin(fuzz.store, MSG_ANSWER, fuzz.held[i]);
 
         write_u32(b, (uint32_t)rc);
-        if (rc == MT_OK)
+        if (rc == MT_OK) {
             write_u64(b, 1);
+            write_u8(b, false);
+        }
         channel_end(fuzz.store, -1);
     }
     fuzz.held_count = 0;
@@ -124,7 +131,7 @@ connect_client(unsigned i, bool lmtp)
     hang_up(i);
     assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
     fuzz.clients[i] = fds[0];
-    session_open(fuzz.smtpd, fds[1], "unix", lmtp);
+    session_open(fuzz.smtpd, fds[1], "unix", &(struct limit_client){ .trusted = true }, lmtp);
 }
 
 static void

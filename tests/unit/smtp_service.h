@@ -51,12 +51,15 @@ struct service {
     struct channel      *store;         /* store's end; NULL: it was cut */
     char                 folder[64];
     int                  answer;        /* to each delivery */
+    bool                 genuine;       /* each has a genuine token */
     bool                 hold;          /* do not answer yet */
     uint64_t             held[64];
     unsigned             held_count;
     bool                 done;          /* role_done was called */
     int                  serving;       /* listeners that were told to take mail, less those that were told not to any more */
     struct delivered     got;
+    unsigned             asked;             /* MSG_DELIVERED that came */
+    int                  answer_asked;      /* what they are told */
 };
 
 static struct service *the_service;     /* for role_done, which gets only the role */
@@ -86,8 +89,10 @@ store_answer(struct service *v, uint64_t req, int rc)
 
     assert_non_null(b);
     write_u32(b, (uint32_t)rc);
-    if (rc == MT_OK)
+    if (rc == MT_OK) {
         write_u64(b, 4711);
+        write_u8(b, v->genuine);
+    }
     assert_int_equal(channel_end(v->store, -1), MT_OK);
 }
 
@@ -135,6 +140,18 @@ store_message(void *arg, const struct msg_head *head, struct reader *r, int *fd)
         assert_true(read_end(r));
         assert_true(head->req == 0 && (kind == LISTEN_SMTP || kind == LISTEN_LMTP));
         v->serving += is ? 1 : -1;
+        return MT_OK;
+    }
+    if (head->type == MSG_DELIVERED) {
+        char     id[SESSION_ID_CHARS + 1];
+        uint64_t received_us;
+
+        read_string(r, id, sizeof(id));
+        read_u64(r, &received_us);
+        assert_true(read_end(r) && received_us > 0);
+        assert_string_equal(id, v->got.id);
+        v->asked++;
+        store_answer(v, head->req, v->answer_asked);
         return MT_OK;
     }
     assert_int_equal(head->type, MSG_DELIVER);

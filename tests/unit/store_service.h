@@ -280,7 +280,7 @@ service_ask(struct store_service *sv, enum msg_type type, struct slice fields, i
     return sv->closed ? MT_EPROTO : sv->rc;
 }
 
-/* Requests whose fields are strings and numbers: "s" a string, "u" a u32, "U" a u64, "b" an octet. */
+/* Requests whose fields are strings and numbers: "s" a string, "u" a u32, "U" a u64, "b" an octet, "x" a slice of octets. */
 static inline int
 service_call(struct store_service *sv, enum msg_type type, const char *form, ...)
 {
@@ -297,6 +297,8 @@ service_call(struct store_service *sv, enum msg_type type, const char *form, ...
             write_u32(&fields, va_arg(args, uint32_t));
         else if (*form == 'U')
             write_u64(&fields, va_arg(args, uint64_t));
+        else if (*form == 'x')
+            write_bytes(&fields, va_arg(args, struct slice));
         else
             write_u8(&fields, (uint8_t)va_arg(args, int));
     }

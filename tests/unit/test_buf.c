@@ -82,13 +82,46 @@ reserved_room_counts_only_when_added(void **state)
     assert_null(b.data);
 }
 
+static bool
+is_zero(const char *bytes, size_t len)
+{
+    while (len > 0 && bytes[len - 1] == 0)
+        len--;
+    return len == 0;
+}
+
+static void
+octets_that_leave_a_secret_buffer_are_wiped(void **state)
+{
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1000);
+    b.secret = true;
+    buf_append_string(&b, "abcdef");
+    buf_consume(&b, 2);
+    assert_slice("rest", buf_slice(&b), "cdef");
+    assert_true(is_zero(b.data + b.len, 2));
+    buf_printf(&b, "%0500d", 7);        /* moves to a larger piece of memory */
+    assert_int_equal(b.len, 504);
+    buf_consume(&b, 1000);
+    assert_int_equal(b.len, 0);
+    assert_true(is_zero(b.data, 504));
+    buf_append_string(&b, "abcdef");
+    buf_clear(&b);
+    assert_true(is_zero(b.data, 6));
+    buf_fini(&b);
+    assert_true(b.secret);
+    assert_int_equal(b.limit, 1000);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_up_to_the_limit_and_not_further), cmocka_unit_test(a_fault_stays_until_cleared),
         cmocka_unit_test(formats_text_of_any_length),              cmocka_unit_test(consuming_moves_the_rest_to_the_front),
-        cmocka_unit_test(reserved_room_counts_only_when_added),
+        cmocka_unit_test(reserved_room_counts_only_when_added),    cmocka_unit_test(octets_that_leave_a_secret_buffer_are_wiped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

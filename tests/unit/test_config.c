@@ -53,7 +53,7 @@ static const struct {
     { "nothing near", DOMAINS "quota:\n  colour: red\n", "f.yaml:3:3: quota.colour: found an unknown setting, allowed: mailbox_bytes" },
     { "nothing near at the top", DOMAINS "colour: red\n",
       "f.yaml:2:1: colour: found an unknown setting, allowed: domains, hostname, state_dir, control_socket, listen, processes, tls, "
-      "smtp, store, retention, quota, http, access, webhook, log" },
+      "smtp, store, retention, quota, http, access, webhook, limits, proxy, log" },
     { "twice", DOMAINS "hostname: a\nhostname: b\n", "f.yaml:3:1: hostname: found it a second time, allowed: once (line 2 has the first)" },
     { "section twice", DOMAINS "smtp: {errors_max: 5}\nlog: {level: info}\nsmtp: {}\n",
       "f.yaml:4:1: smtp: found it a second time, allowed: once (line 2 has the first)" },
@@ -151,6 +151,20 @@ static const struct {
       "f.yaml:1:19: domains[1]: found \"A.test\" a second time, allowed: once (line 1 has it for domains[0])" },
     { "address twice", DOMAINS "listen:\n  smtp: [\"127.0.0.1:25\"]\n  http: [\"127.0.0.1:25\"]\n",
       "f.yaml:4:10: listen.http[0]: found \"127.0.0.1:25\" a second time, allowed: once (line 3 has it for listen.smtp[0])" },
+    { "certificates are texts", DOMAINS "tls: {certificates: [/c]}\n",
+      "f.yaml:2:22: tls.certificates[0]: found \"/c\", allowed: \"{certificate: FILE, key: FILE}\"" },
+    { "certificates are no list", DOMAINS "tls: {certificates: {certificate: /c, key: /k}}\n",
+      "f.yaml:2:21: tls.certificates: found a section, allowed: a list \"[a, b]\" of 0 to 1000 items" },
+    { "one of certificates without its key", DOMAINS "tls: {certificates: [{certificate: /c}]}\n",
+      "f.yaml:2:22: tls.certificates[0]: found without key, allowed: \"{certificate: FILE, key: FILE}\"" },
+    { "one of certificates without it", DOMAINS "tls:\n  certificates:\n  - key: /k\n",
+      "f.yaml:4:5: tls.certificates[0]: found without certificate, allowed: \"{certificate: FILE, key: FILE}\"" },
+    { "one of certificates with more", DOMAINS "tls: {certificates: [{certificate: /c, key: /k, chain: /d}]}\n",
+      "f.yaml:2:49: tls.certificates[0].chain: found an unknown setting, allowed: certificate, key" },
+    { "one of certificates is empty", DOMAINS "tls: {certificates: [{certificate: \"\", key: /k}]}\n",
+      "f.yaml:2:36: tls.certificates[0].certificate: found \"\", allowed: the name of a file or folder" },
+    { "one of certificates is a list", DOMAINS "tls: {certificates: [[/c, /k]]}\n",
+      "f.yaml:2:22: tls.certificates[0]: found a list of 2 items, allowed: \"{certificate: FILE, key: FILE}\"" },
     { "certificate without a key", DOMAINS "tls: {certificate: /c}\n",
       "f.yaml:2:20: tls.certificate: found without tls.key, allowed: both or none" },
     { "message larger than all that may be in flight", DOMAINS "smtp:\n  message_max_bytes: 2000000\n  in_flight_max_bytes: 1000000\n",
@@ -358,6 +372,7 @@ reference_shows_the_defaults(void **state)
     assert_int_equal(reference->access.login_timeout_ms, c->access.login_timeout_ms);
     assert_int_equal(reference->access.idle_timeout_ms, c->access.idle_timeout_ms);
     assert_int_equal(reference->access.stalled_timeout_ms, c->access.stalled_timeout_ms);
+    assert_int_equal(reference->access.compress, c->access.compress);
     assert_int_equal(reference->webhook.posts_max, c->webhook.posts_max);
     assert_int_equal(reference->webhook.timeout_ms, c->webhook.timeout_ms);
     assert_int_equal(reference->webhook.allow_private, c->webhook.allow_private);

@@ -157,7 +157,7 @@ an_older_schema_is_refused(void **state)
     assert_int_equal(mdb_drop(txn, db_table(db, TABLE_EVENT), 1), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     db_close(db);
-    refuse_schema(f, DB_SCHEMA_VERSION - 1);
+    refuse_schema(f, DB_SCHEMA_OLDEST - 1);
 }
 
 static void
@@ -197,6 +197,33 @@ a_file_that_was_cut_short_is_refused(void **state)
     snprintf(path, sizeof(path), "%s/%s", f->dir, DB_FILE);
     assert_int_equal(truncate(path, 40 * 4096), 0);
     assert_rc("cut", db_open(&f->options, &db), MT_EDAMAGED);
+}
+
+/* As LMDB leaves it when writing a meta page has failed: an old number of the transaction, and roots that never came. */
+static void
+only_the_newest_meta_page_has_to_fit(void **state)
+{
+    enum { PAGE = 4096, MAIN_ROOT_AT = 128, TRANSACTION_AT = 144 };
+    const uint64_t nowhere = 1000000;
+    struct folder *f = *state;
+    struct db     *db;
+    uint64_t       transactions[2];
+    char           path[128];
+    unsigned       newest;
+    int            fd;
+
+    make_database(f);
+    snprintf(path, sizeof(path), "%s/%s", f->dir, DB_FILE);
+    fd = open(path, O_RDONLY);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pread(fd, &transactions[i], sizeof(uint64_t), i * PAGE + TRANSACTION_AT), (ssize_t)sizeof(uint64_t));
+    close(fd);
+    newest = transactions[1] > transactions[0] ? 1 : 0;
+    write_file(f, (1 - newest) * PAGE + MAIN_ROOT_AT, &nowhere, sizeof(nowhere));
+    assert_rc("older", db_open(&f->options, &db), MT_OK);
+    db_close(db);
+    write_file(f, newest * PAGE + MAIN_ROOT_AT, &nowhere, sizeof(nowhere));
+    assert_rc("newest", db_open(&f->options, &db), MT_EDAMAGED);
 }
 
 static void
@@ -423,6 +450,7 @@ main(void)
         cmocka_unit_test_setup_teardown(an_older_schema_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_is_no_database_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_short_is_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(only_the_newest_meta_page_has_to_fit, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_damaged_list_of_tables_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(only_one_instance_gets_the_lock, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_view_keeps_its_moment, make_folder, remove_folder),

@@ -1,6 +1,7 @@
 #include "tests/unit/store_service.h"
 
 #include "lib/db_verify.h"
+#include "store/agent.h"
 #include "store/tx.h"
 
 enum { PAGE_BYTES = 4096 };
@@ -58,6 +59,7 @@ fill(struct store_service *sv)
     t = service_mint(sv, "acme");
     assert_rc("an event with a post", service_deliver(sv, "acme", &t, slice_make(big, 100), NULL), MT_OK);
     assert_rc("a deadline", service_call(sv, MSG_MINT, "sU", "acme", store_now_us(&sv->store) / 1000000 + 1000), MT_OK);
+    assert_rc("agent", service_call(sv, MSG_AGENT_ADD, "sbuss", "checker", 0, 2, "acme", "gone"), MT_OK);
     assert_rc("delete a message", service_call(sv, MSG_MESSAGE_DELETE, "U", UINT64_C(7)), MT_OK);
     assert_rc("delete a mailbox", service_call(sv, MSG_MAILBOX_DELETE, "s", "gone"), MT_OK);
     free(big);
@@ -166,15 +168,15 @@ edit_orphan(struct tx *tx)
 static void
 edit_reference(struct tx *tx)
 {
-    unsigned char key[DB_KEY_MAX], two[4];
+    unsigned char key[DB_KEY_MAX], nine[BODY_REF_BYTES];
     MDB_cursor   *c = tx_cursor(tx, TABLE_BODY_REF);
     MDB_val       k, v;
 
     assert_int_equal(mdb_cursor_get(c, &k, &v, MDB_FIRST), 0);
     memcpy(key, k.mv_data, 8);
     mdb_cursor_close(c);
-    put_u32(two, 9);
-    tx_put(tx, TABLE_BODY_REF, slice_make(key, 8), slice_make(two, 4), 0);
+    body_ref_write(nine, get_u64(key), 9);
+    tx_put(tx, TABLE_BODY_REF, slice_make(key, 8), slice_make(nine, sizeof(nine)), 0);
 }
 
 static void
@@ -294,6 +296,32 @@ spoil_first(struct tx *tx, enum table table)
 }
 
 static void
+put_subscription(struct tx *tx, uint32_t mailbox_id, const char *name)
+{
+    unsigned char key[DB_SUBSCRIPTION_KEY_MAX];
+
+    tx_put(tx, TABLE_SUBSCRIPTION, db_key_subscription(key, mailbox_id, slice_of(name)), slice_make("", 0), 0);
+}
+
+static void
+edit_subscription(struct tx *tx)
+{
+    put_subscription(tx, 3, "a//b");
+}
+
+static void
+edit_subscription_of_nobody(struct tx *tx)
+{
+    put_subscription(tx, 4711, "gone");
+}
+
+static void
+edit_subscription_to_folder(struct tx *tx)
+{
+    put_subscription(tx, 3, "INBOX");
+}
+
+static void
 edit_deadline(struct tx *tx)
 {
     drop_first(tx, TABLE_DEADLINE);
@@ -313,6 +341,34 @@ static void
 edit_served(struct tx *tx)
 {
     spoil_first(tx, TABLE_SERVED);
+}
+
+static void
+edit_agent(struct tx *tx)
+{
+    spoil_first(tx, TABLE_AGENT);
+}
+
+static void
+edit_agent_of_nothing(struct tx *tx)
+{
+    struct agent_record a;
+
+    assert_rc("agent", agent_find(tx, slice_of("checker"), &a), MT_OK);
+    assert_rc("grant", agent_grant(&a, 4711), MT_OK);
+    agent_put(tx, &a);
+}
+
+static void
+edit_agent_name(struct tx *tx)
+{
+    drop_first(tx, TABLE_AGENT_NAME);
+}
+
+static void
+edit_agent_missing(struct tx *tx)
+{
+    drop_first(tx, TABLE_AGENT);
 }
 
 static void
@@ -401,6 +457,10 @@ static const struct {
     { "a name of nothing", edit_name_of_nothing, "name \"ghost\": there is no such mailbox" },
     { "a token's record", edit_token, "its record: damaged data" },
     { "an API key's record", edit_api_key, "API key 77: its record: damaged data" },
+    { "an agent's record", edit_agent, "agent 1: its record: damaged data" },
+    { "an agent who reads nothing", edit_agent_of_nothing, "agent 1: there is no mailbox 4711" },
+    { "an agent's name is missing", edit_agent_name, "agent 1: its name does not lead to it" },
+    { "an agent is missing", edit_agent_missing, "agent name \"checker\": there is no such agent" },
     { "a deadline is missing", edit_deadline, "it would never get its verdict" },
     { "a deadline of nothing", edit_deadline_of_nothing, "deadline: there is no such token" },
     { "the log of service", edit_served, "served: a span from" },
@@ -413,6 +473,9 @@ static const struct {
     { "a webhook is missing", edit_webhook_missing, "there is no webhook 1" },
     { "a post is missing", edit_post, "post-due: no post of event" },
     { "a post is never due", edit_post_due, "it would never be sent" },
+    { "a subscription to no name", edit_subscription, "subscription: a row with 8 octets" },
+    { "a subscription of nobody", edit_subscription_of_nobody, "subscription to \"gone\": there is no mailbox 4711" },
+    { "a subscription beside its folder", edit_subscription_to_folder, "subscription to \"INBOX\": mailbox 3 has such a folder" },
 };
 
 static void

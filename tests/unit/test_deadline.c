@@ -106,6 +106,51 @@ the_end_of_one_may_stop_another(void **state)
     end(base);
 }
 
+/* Under pressure those that run already end sooner, too; behind it, no more do. */
+static void
+another_limit_holds_for_those_that_run(void **state)
+{
+    struct event_base *base = begin(1000000, 1);
+
+    (void)state;
+    deadline_start(&deadlines, &limits[0], DEADLINE_COMMAND);
+    deadline_start(&deadlines, &limits[3], DEADLINE_COMMAND);
+    deadlines_change(&deadlines, DEADLINE_COMMAND, 1);
+    run(base);
+    assert_string_equal(expired, "ad");
+    deadline_start(&deadlines, &limits[1], DEADLINE_COMMAND);
+    deadlines_change(&deadlines, DEADLINE_COMMAND, 1000000);
+    deadline_start(&deadlines, &limits[3], DEADLINE_MESSAGE);
+    while (expired_count < 3)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_string_equal(expired, "add");
+    assert_int_equal(limits[1].kind, DEADLINE_COMMAND);
+    end(base);
+}
+
+static bool
+is_c_or_d(const void *owner)
+{
+    return *(const char *)owner >= 'c';
+}
+
+static void
+the_oldest_that_fits_is_found(void **state)
+{
+    struct event_base *base = begin(1000000, 1000000);
+
+    (void)state;
+    assert_null(deadlines_oldest(&deadlines, DEADLINE_COMMAND, 0, NULL));
+    for (unsigned i = 0; i < COUNT(limits); i++)
+        deadline_start(&deadlines, &limits[i], DEADLINE_COMMAND);
+    deadline_start(&deadlines, &limits[0], DEADLINE_COMMAND);      /* it has made progress */
+    assert_int_equal(*(char *)deadlines_oldest(&deadlines, DEADLINE_COMMAND, 0, NULL), 'b');
+    assert_int_equal(*(char *)deadlines_oldest(&deadlines, DEADLINE_COMMAND, 0, is_c_or_d), 'c');
+    assert_null(deadlines_oldest(&deadlines, DEADLINE_COMMAND, 900000, NULL));
+    assert_null(deadlines_oldest(&deadlines, DEADLINE_MESSAGE, 0, NULL));
+    end(base);
+}
+
 int
 main(void)
 {
@@ -114,6 +159,8 @@ main(void)
         cmocka_unit_test(a_stopped_limit_does_not_end),
         cmocka_unit_test(a_limit_started_anew_ends_later_and_may_change_its_kind),
         cmocka_unit_test(the_end_of_one_may_stop_another),
+        cmocka_unit_test(another_limit_holds_for_those_that_run),
+        cmocka_unit_test(the_oldest_that_fits_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ which_names_are_fine(void **state)
         NAME("..", false),         NAME("../a", false),      NAME("a/../b", false),         NAME("a/.", false),
         NAME("a*", false),         NAME("%", false),         NAME("a\0b", false),           NAME("a\nb", false),
         NAME("a\x7F", false),      NAME("a\xC2\x85", false), NAME("a\xFF", false),          NAME("\xC3", false),
-        NAME("\xED\xA0\x80", false),
+        NAME("\xED\xA0\x80", false), NAME("a\xE2\x80\xA8", false), NAME("\xE2\x80\xA9", false),  NAME("\xE2\x80\xA7", true),
 #undef NAME
     };
     char longest[FOLDER_NAME_BYTES + 1];

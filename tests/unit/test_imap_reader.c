@@ -95,12 +95,37 @@ an_octet_zero_ends_a_word_and_is_refused_in_quotes(void **state)
     imap_reader_fini(&r);
 }
 
+static void
+quoted_strings_are_utf8_once_that_is_enabled(void **state)
+{
+    static const struct {
+        const char *in;
+        bool        utf8, fine;
+    } rows[] = {
+        { "\"K\xc3\xb6ln\"", true, true }, { "\"K\xc3\xb6ln\"", false, true }, { "\"K\xf6ln\"", true, false }, { "\"K\xf6ln\"", false, true },
+        { "\"\xed\xa0\x80\"", true, false }, { "\"\xc3\\\xb6\"", true, true }, { "{1}\r\n\xf6", true, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct imap_reader r;
+
+        assert_true(imap_reader_init(&r, slice_of(rows[i].in)));
+        r.utf8 = rows[i].utf8;
+        imap_astring(&r);
+        if (imap_end(&r) != rows[i].fine)
+            fail_msg("%s", rows[i].in);
+        imap_reader_fini(&r);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_are_read),
         cmocka_unit_test(an_octet_zero_ends_a_word_and_is_refused_in_quotes),
+        cmocka_unit_test(quoted_strings_are_utf8_once_that_is_enabled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,12 +22,18 @@ hear_changed(void *arg, uint32_t number, uint32_t uid, const struct entry *e)
 }
 
 static void
-hear_exists(void *arg, uint32_t count)
+hear_exists(void *arg, uint32_t count, const struct folder_record *f)
 {
-    buf_printf(&((struct heard *)arg)->text, "+%u ", count);
+    buf_printf(&((struct heard *)arg)->text, "+%u%s ", count, count < f->messages ? " of more" : "");
 }
 
-static const struct imap_view_events events = { hear_expunged, hear_changed, hear_exists };
+static void
+hear_keywords(void *arg, struct slice keywords)
+{
+    buf_printf(&((struct heard *)arg)->text, "(%.*s) ", (int)keywords.len, keywords.len > 0 ? keywords.data : "");
+}
+
+static const struct imap_view_events events = { hear_expunged, hear_changed, hear_exists, hear_keywords };
 
 static uint32_t
 mailbox_id(struct store_service *sv)
@@ -67,6 +73,18 @@ flag(struct store_service *sv, const struct imap_view *v, uint32_t uid, uint32_t
     struct reader r;
 
     assert_rc("flag", service_call(sv, MSG_FLAGS, "uubusUuu", v->mailbox_id, v->folder_id, MSG_FLAGS_SET, flags, "", UINT64_MAX, 1u, uid), MT_OK);
+    r = service_answer(sv);
+    read_u64(&r, &c.modseq);
+    return c;
+}
+
+static struct change
+add_keyword(struct store_service *sv, const struct imap_view *v, uint32_t uid, const char *keyword)
+{
+    struct change c = { .kind = CHANGE_FLAGS, .uid = uid };
+    struct reader r;
+
+    assert_rc("keyword", service_call(sv, MSG_FLAGS, "uubusUuu", v->mailbox_id, v->folder_id, MSG_FLAGS_ADD, 0u, keyword, UINT64_MAX, 1u, uid), MT_OK);
     r = service_answer(sv);
     read_u64(&r, &c.modseq);
     return c;
@@ -240,6 +258,161 @@ too_many_changes_are_found_by_comparing(void **state)
 }
 
 static void
+keywords_are_told_before_the_flags_that_have_them(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct change         one, two;
+
+    select_folder(sv, &v, 3);
+    one = add_keyword(sv, &v, 1, "$One");
+    two = add_keyword(sv, &v, 2, "$one $Two");
+    imap_view_change(&v, &one);
+    imap_view_change(&v, &two);
+    assert_told("both, and one of them once", sv, &v, true, "($One $Two) =1(1)0 =2(2)0 ");
+    one = add_keyword(sv, &v, 3, "$Two");
+    imap_view_change(&v, &one);
+    assert_told("a known one", sv, &v, true, "=3(3)0 ");
+    imap_view_close(&v);
+}
+
+/* What it was told of by the queue is not told again when it has to compare. */
+static void
+comparing_tells_flags_once(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct change         c;
+
+    select_folder(sv, &v, 4);
+    for (uint32_t uid = 1; uid <= 3; uid++) {
+        c = flag(sv, &v, uid, ENTRY_SEEN);
+        imap_view_change(&v, &c);
+    }
+    assert_told("the queue", sv, &v, true, "=1(1)1 =2(2)1 =3(3)1 ");
+    expunge(sv, &v, 4);
+    imap_view_compare(&v);
+    assert_told("all but those before the last, which may have had company", sv, &v, true, "-4(4) =3(3)1 ");
+    assert_int_equal(imap_view_told_modseq(&v), v.modseq);
+    imap_view_close(&v);
+}
+
+static void
+what_is_recent_is_a_range_that_may_grow(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct change         c;
+
+    select_folder(sv, &v, 5);
+    assert_int_equal(imap_view_count_recent(&v), 0);
+    imap_view_add_recent(&v, 2, 2);
+    assert_int_equal(imap_view_count_recent(&v), 0);
+    imap_view_add_recent(&v, 2, 4);
+    imap_view_add_recent(&v, 5, 100);
+    assert_int_equal(imap_view_count_recent(&v), 3);
+    assert_false(imap_view_is_recent(&v, 1));
+    assert_true(imap_view_is_recent(&v, 2));
+    assert_true(imap_view_is_recent(&v, 3));
+    assert_false(imap_view_is_recent(&v, 4));
+    assert_true(imap_view_is_recent(&v, 99));
+    c = expunge(sv, &v, 3);
+    imap_view_change(&v, &c);
+    assert_told("one goes", sv, &v, true, "-3(3) ");
+    assert_int_equal(imap_view_count_recent(&v), 2);
+    for (uint32_t uid = 200; uid < 200 + 4 * IMAP_VIEW_RECENT_RANGES; uid += 2)
+        imap_view_add_recent(&v, uid, uid + 1);
+    assert_true(v.recent.count <= IMAP_VIEW_RECENT_RANGES);
+    assert_true(imap_view_is_recent(&v, 200 + 4 * IMAP_VIEW_RECENT_RANGES - 2));
+    imap_view_close(&v);
+}
+
+/* The last message goes before the session hears of the next one: that is neither taken for known, nor passed over. */
+static void
+uidnext_follows_what_was_told(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+
+    select_folder(sv, &v, 3);
+    assert_int_equal(v.uidnext, 4);
+    expunge(sv, &v, 3);
+    arrive(sv, 4);
+    assert_int_equal(v.uidnext, 4);
+    assert_told("both", sv, &v, true, "-3(3) +3 ");
+    assert_int_equal(v.uidnext, 5);
+    imap_view_close(&v);
+}
+
+/* Selects it once more, by the lists that are kept. */
+static void
+select_again(struct store_service *sv, struct imap_view *v, struct imap_uids_kept *kept)
+{
+    struct folder_record folder;
+    struct db_view       view;
+
+    *v = (struct imap_view){ .kept = kept };
+    assert_int_equal(db_view_begin(sv->store.db, &view), MT_OK);
+    assert_int_equal(db_folder(&view, mailbox_id(sv), FOLDER_UNMATCHED, &folder), MT_OK);
+    assert_int_equal(imap_view_open(v, &view, &folder), MT_OK);
+    db_view_end(&view);
+}
+
+static void
+assert_uids(const char *label, const struct imap_view *v, const char *want)
+{
+    struct buf text;
+
+    buf_init(&text, 1000);
+    for (uint32_t i = 0; i < v->count; i++)
+        buf_printf(&text, "%u ", v->uids[i]);
+    assert_slice(label, buf_slice(&text), want);
+    buf_fini(&text);
+}
+
+/* Sessions share a list for as long as they were told the same; a deletion that one of them was told of is none for the others. */
+static void
+sessions_that_were_told_the_same_share_a_list(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_uids_kept kept = { 0 };
+    struct imap_view      v, a, b, c, d;
+    struct change         gone;
+
+    select_folder(sv, &v, 3);
+    select_again(sv, &a, &kept);
+    select_again(sv, &b, &kept);
+    assert_ptr_equal(a.uids, b.uids);
+    arrive(sv, 4);
+    assert_told("arrival", sv, &a, true, "+4 ");
+    assert_uids("b was not told", &b, "1 2 3 ");
+    select_again(sv, &c, &kept);
+    assert_uids("with the arrival", &c, "1 2 3 4 ");
+    assert_ptr_equal(a.uids, c.uids);
+    gone = expunge(sv, &v, 2);
+    imap_uids_gone(&kept, v.mailbox_id, v.folder_id, 2);
+    imap_view_change(&a, &gone);
+    assert_told("deletion", sv, &a, true, "-2(2) ");
+    assert_uids("a", &a, "1 3 4 ");
+    assert_uids("c was not told", &c, "1 2 3 4 ");
+    select_again(sv, &d, &kept);
+    assert_uids("without it", &d, "1 3 4 ");
+    assert_told("found by comparing", sv, &b, true, "-2(2) +3 ");
+    assert_uids("b", &b, "1 3 4 ");
+    expunge(sv, &v, 1);             /* and nobody says so */
+    imap_view_close(&d);
+    select_again(sv, &d, &kept);
+    assert_uids("read anew", &d, "3 4 ");
+    assert_uids("c still", &c, "1 2 3 4 ");
+    imap_view_close(&a);
+    imap_view_close(&b);
+    imap_view_close(&c);
+    imap_view_close(&d);
+    imap_view_close(&v);
+    imap_uids_fini(&kept);
+}
+
+static void
 a_folder_that_has_gone_ends_it(void **state)
 {
     struct store_service *sv = *state;
@@ -262,7 +435,12 @@ main(void)
         cmocka_unit_test_setup_teardown(own_changes_are_not_told_again, service_setup, service_teardown),
         cmocka_unit_test_setup_teardown(a_change_that_is_told_late_is_not_lost, service_setup, service_teardown),
         cmocka_unit_test_setup_teardown(too_many_changes_are_found_by_comparing, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(keywords_are_told_before_the_flags_that_have_them, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(comparing_tells_flags_once, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(what_is_recent_is_a_range_that_may_grow, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(uidnext_follows_what_was_told, service_setup, service_teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_has_gone_ends_it, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(sessions_that_were_told_the_same_share_a_list, service_setup, service_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

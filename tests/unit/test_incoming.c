@@ -495,6 +495,27 @@ lookup_hears_of_an_arrival_once_it_can_be_read(void **state)
     buf_fini(&fields);
 }
 
+/* smtpd asks so when its channel was lost before the answer. */
+static void
+a_message_is_found_by_its_transaction(void **state)
+{
+    struct store_service *sv = *state;
+    struct service_mail   mail;
+    uint64_t              first = 0, found = 0;
+
+    service_connect(sv, ROLE_SMTPD);
+    for (unsigned i = 0; i < 3; i++) {
+        service_mail_init(&mail, "acme", NULL, slice_of("body\r\n"));
+        mail.d.session.id = slice_of(i == 1 ? "the-one" : "another");
+        assert_int_equal(service_hand_over(sv, &mail, i == 1 ? &first : &found), MT_OK);
+    }
+    assert_int_equal(incoming_find(&sv->store, slice_of("the-one"), mail.d.received_us, &found), MT_OK);
+    assert_int_equal(found, first);
+    assert_int_equal(incoming_find(&sv->store, slice_of("the-one"), mail.d.received_us + 1, &found), MT_ENOTFOUND);
+    assert_int_equal(incoming_find(&sv->store, slice_of("no-one"), mail.d.received_us, &found), MT_ENOTFOUND);
+    assert_int_equal(incoming_find(&sv->store, slice_of("the-one"), UINT64_MAX, &found), MT_ENOTFOUND);
+}
+
 int
 main(void)
 {
@@ -515,6 +536,7 @@ main(void)
         INCOMING_TEST(smtpd_hears_of_a_full_mailbox),
         INCOMING_TEST(what_breaks_the_contract_ends_the_channel),
         INCOMING_TEST(lookup_hears_of_an_arrival_once_it_can_be_read),
+        INCOMING_TEST(a_message_is_found_by_its_transaction),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -440,14 +440,37 @@ an_entry_keeps_its_keywords(void **state)
 
     (void)state;
     buf_init(&b, ROOM);
-    entry_write(&b, &e);
-    assert_int_equal(entry_read(buf_slice(&b), &got), MT_OK);
+    entry_write(&b, slice_of("its key"), &e);
+    assert_int_equal(entry_read(slice_of("its key"), buf_slice(&b), &got), MT_OK);
     assert_int_equal(got.message_id, 5);
     assert_int_equal(got.modseq, 6);
     assert_int_equal(got.flags, ENTRY_SEEN | ENTRY_DELETED);
     assert_slice("keywords", got.keywords, "$Forwarded work");
-    assert_int_equal(entry_read(slice_make(b.data, 19), &got), MT_EDAMAGED);
+    assert_int_equal(entry_read(slice_of("another"), buf_slice(&b), &got), MT_EDAMAGED);
+    for (size_t len = 0; len < b.len; len++)
+        assert_int_equal(entry_read(slice_of("its key"), slice_make(b.data, len), &got), MT_EDAMAGED);
+    for (size_t bit = 0; bit < 8 * b.len; bit++) {
+        b.data[bit / 8] = (char)(b.data[bit / 8] ^ (1 << bit % 8));
+        assert_int_equal(entry_read(slice_of("its key"), buf_slice(&b), &got), MT_EDAMAGED);
+        b.data[bit / 8] = (char)(b.data[bit / 8] ^ (1 << bit % 8));
+    }
     buf_fini(&b);
+}
+
+static void
+a_count_of_copies_knows_its_damage(void **state)
+{
+    unsigned char row[BODY_REF_BYTES];
+    uint32_t      count = 0;
+
+    (void)state;
+    body_ref_write(row, 7, 3);
+    assert_int_equal(body_ref_read(slice_make(row, sizeof(row)), 7, &count), MT_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(body_ref_read(slice_make(row, sizeof(row)), 8, &count), MT_EDAMAGED);
+    assert_int_equal(body_ref_read(slice_make(row, 4), 7, &count), MT_EDAMAGED);
+    row[0] ^= 1;
+    assert_int_equal(body_ref_read(slice_make(row, sizeof(row)), 7, &count), MT_EDAMAGED);
 }
 
 static void
@@ -477,6 +500,7 @@ main(void)
         cmocka_unit_test(a_newer_version_is_told_apart_from_damage),
         cmocka_unit_test(a_field_out_of_range_is_damage),
         cmocka_unit_test(an_entry_keeps_its_keywords),
+        cmocka_unit_test(a_count_of_copies_knows_its_damage),
         cmocka_unit_test(each_kind_has_a_name),
         cmocka_unit_test(the_checksum_is_xxh3),
     };

@@ -25,9 +25,10 @@ each_request_is_for_certain_roles(void **state)
         unsigned      from;
     } cases[] = {
         { MSG_DELIVER, FROM(ROLE_SMTPD) },
+        { MSG_DELIVERED, FROM(ROLE_SMTPD) },
         { MSG_MINT, FROM(ROLE_LOOKUP) | FROM(ROLE_CTL) },
         { MSG_TOKEN_FORGET, FROM(ROLE_LOOKUP) | FROM(ROLE_CTL) },
-        { MSG_MESSAGE_DELETE, FROM(ROLE_LOOKUP) | FROM(ROLE_IMAPD) | FROM(ROLE_CTL) },
+        { MSG_MESSAGE_DELETE, FROM(ROLE_LOOKUP) | FROM(ROLE_CTL) },
         { MSG_MAILBOX_KEY, FROM(ROLE_CTL) },
         { MSG_KEY_ROTATE, FROM(ROLE_CTL) },
         { MSG_BACKUP, FROM(ROLE_CTL) },

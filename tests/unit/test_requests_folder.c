@@ -57,28 +57,57 @@ make(struct store_service *sv, const char *name)
     return id;
 }
 
-/* One message; its UID. */
-static int
-append(struct store_service *sv, uint32_t folder_id, struct slice body, uint32_t *uid)
+/* What becomes of the table of a MSG_APPEND on its way. */
+enum bend { BEND_NOTHING, BEND_COUNT, BEND_SIZE, BEND_MORE_BEHIND, BEND_FLAGS, BEND_ENDLESS };
+
+static void
+write_brought(struct buf *table, struct buf *octets, struct slice body, enum bend bend)
 {
     struct service_mail m;
     struct buf          fields;
-    struct reader       r;
-    uint32_t            uidvalidity;
-    int                 rc, fd = -1;
 
     service_mail_init(&m, "acme", NULL, body);
-    m.d.trace = slice_make("", 0);
-    if (body.len > MSG_INLINE_BODY_BYTES) {
-        fd = service_memfd(body);
-        m.d.body = slice_make(NULL, 0);
-    }
     buf_init(&fields, MSG_MAX_BYTES);
-    write_u32(&fields, folder_id);
-    write_u32(&fields, ENTRY_SEEN);
+    write_u32(&fields, bend == BEND_FLAGS ? UINT32_MAX : ENTRY_SEEN);
     write_string(&fields, "mine");
-    delivery_write(&fields, &m.d);
+    write_u64(&fields, m.d.received_us);
+    session_facts_write(&fields, &m.d.session);
+    parsed_write(&fields, &m.d.parsed);
+    buf_append_slice(octets, body);
+    buf_append_slice(octets, buf_slice(&fields));
+    write_u64(table, bend == BEND_ENDLESS ? UINT64_MAX : body.len + (bend == BEND_SIZE ? 1 : 0));
+    write_u32(table, (uint32_t)fields.len);
+    buf_fini(&fields);
+}
+
+/* count messages with the same octets; the UID of the first. */
+static int
+append_bent(struct store_service *sv, uint32_t folder_id, struct slice body, uint32_t count, enum bend bend, uint32_t *uid)
+{
+    struct buf    octets, table, fields;
+    struct reader r;
+    uint32_t      uidvalidity;
+    int           rc, fd = -1;
+
+    buf_init(&octets, (body.len + MSG_INLINE_BODY_BYTES) * (count + 1));
+    buf_init(&table, MSG_MAX_BYTES);
+    buf_init(&fields, MSG_MAX_BYTES);
+    for (uint32_t i = 0; i < count; i++)
+        write_brought(&table, &octets, body, i == count / 2 ? bend : BEND_NOTHING);
+    if (bend == BEND_MORE_BEHIND)
+        buf_append_byte(&octets, 'x');
+    write_u32(&fields, MAILBOX);
+    write_u32(&fields, folder_id);
+    write_u32(&fields, count + (bend == BEND_COUNT ? 1 : 0));
+    write_fixed(&fields, table.data, table.len);
+    if (octets.len > MSG_INLINE_BODY_BYTES) {
+        fd = service_memfd(buf_slice(&octets));
+        buf_clear(&octets);
+    }
+    write_bytes(&fields, buf_slice(&octets));
     rc = service_ask(sv, MSG_APPEND, buf_slice(&fields), fd);
+    buf_fini(&octets);
+    buf_fini(&table);
     buf_fini(&fields);
     if (rc != MT_OK)
         return rc;
@@ -88,6 +117,13 @@ append(struct store_service *sv, uint32_t folder_id, struct slice body, uint32_t
     assert_true(read_end(&r));
     assert_int_equal(uidvalidity, folder(sv, folder_id).uidvalidity);
     return MT_OK;
+}
+
+/* One message; its UID. */
+static int
+append(struct store_service *sv, uint32_t folder_id, struct slice body, uint32_t *uid)
+{
+    return append_bent(sv, folder_id, body, 1, BEND_NOTHING, uid);
 }
 
 static struct message_record
@@ -234,11 +270,78 @@ subscriptions_are_kept(void **state)
 {
     struct store_service *sv = *state;
 
-    assert_rc("off", service_call(sv, MSG_FOLDER_SUBSCRIBE, "uub", MAILBOX, FOLDER_INBOX, 0), MT_OK);
+    assert_rc("off", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", MAILBOX, "INBOX", 0), MT_OK);
     assert_false(folder(sv, FOLDER_INBOX).subscribed);
-    assert_rc("on", service_call(sv, MSG_FOLDER_SUBSCRIBE, "uub", MAILBOX, FOLDER_INBOX, 1), MT_OK);
+    assert_rc("on", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", MAILBOX, "INBOX", 1), MT_OK);
     assert_true(folder(sv, FOLDER_INBOX).subscribed);
-    assert_rc("none", service_call(sv, MSG_FOLDER_SUBSCRIBE, "uub", MAILBOX, 77, 1), MT_ENOTFOUND);
+    assert_rc("none", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", MAILBOX, "none", 1), MT_ENOTFOUND);
+    assert_rc("none ends", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", MAILBOX, "none", 0), MT_OK);
+    assert_rc("no mailbox", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", 99, "INBOX", 0), MT_ENOTFOUND);
+}
+
+struct kept {
+    char     names[200];    /* separated by spaces */
+    unsigned count;
+};
+
+static bool
+note_kept(void *arg, struct slice name)
+{
+    struct kept *k = arg;
+    size_t       len = strlen(k->names);
+
+    snprintf(k->names + len, sizeof(k->names) - len, "%s%.*s", len == 0 ? "" : " ", (int)name.len, name.data);
+    k->count++;
+    return true;
+}
+
+static struct kept
+kept(struct store_service *sv)
+{
+    struct kept    k = { .count = 0 };
+    struct db_view v;
+
+    assert_int_equal(store_view(&sv->store, &v), MT_OK);
+    assert_rc("subscriptions", db_subscriptions(&v, MAILBOX, note_kept, &k), MT_OK);
+    db_view_end(&v);
+    return k;
+}
+
+static void
+a_subscription_outlives_its_folder(void **state)
+{
+    struct store_service *sv = *state;
+    uint32_t              id = make(sv, "a/b");
+
+    assert_rc("unsubscribe", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", MAILBOX, "a", 0), MT_OK);
+    assert_rc("delete", service_call(sv, MSG_FOLDER_DELETE, "uu", MAILBOX, id), MT_OK);
+    assert_rc("delete what is not subscribed to", service_call(sv, MSG_FOLDER_DELETE, "uu", MAILBOX, id - 1), MT_OK);
+    assert_string_equal(kept(sv).names, "a/b");
+    assert_rc("again", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", MAILBOX, "a/b", 1), MT_OK);
+    make(sv, "a/b");
+    assert_string_equal(kept(sv).names, "");
+    assert_rc("rename", service_call(sv, MSG_FOLDER_RENAME, "uus", MAILBOX, id + 1, "c"), MT_OK);
+    assert_string_equal(kept(sv).names, "a a/b");
+    assert_rc("back", service_call(sv, MSG_FOLDER_RENAME, "uus", MAILBOX, id + 1, "a"), MT_OK);
+    assert_string_equal(kept(sv).names, "c c/b");
+    assert_rc("end", service_call(sv, MSG_FOLDER_SUBSCRIBE, "usb", MAILBOX, "c/b", 0), MT_OK);
+    assert_string_equal(kept(sv).names, "c");
+}
+
+static void
+there_is_an_end_of_subscriptions_without_folders(void **state)
+{
+    struct store_service *sv = *state;
+    char                  name[16];
+
+    for (unsigned i = 0; i <= DB_SUBSCRIPTIONS_MAX; i++) {
+        snprintf(name, sizeof(name), "f%u", i);
+        assert_rc(name, service_call(sv, MSG_FOLDER_DELETE, "uu", MAILBOX, make(sv, name)), MT_OK);
+    }
+    assert_int_equal(kept(sv).count, DB_SUBSCRIPTIONS_MAX);
+    service_connect(sv, ROLE_CTL);
+    assert_rc("delete the mailbox", service_call(sv, MSG_MAILBOX_DELETE, "s", "acme"), MT_OK);
+    assert_int_equal(kept(sv).count, 0);
 }
 
 /* ---- Mail ---- */
@@ -267,6 +370,55 @@ mail_is_brought_in(void **state)
 }
 
 static void
+many_are_brought_in_together_or_not_at_all(void **state)
+{
+    struct store_service *sv = *state;
+    struct slice          body = slice_of("a: b\r\n\r\nc");
+    uint32_t              uid;
+
+    assert_rc("three", append_bent(sv, FOLDER_INBOX, body, 3, BEND_NOTHING, &uid), MT_OK);
+    assert_int_equal(uid, 1);
+    assert_int_equal(folder(sv, FOLDER_INBOX).messages, 3);
+    assert_rc("the most", append_bent(sv, FOLDER_INBOX, body, MSG_APPEND_MESSAGES_MAX, BEND_NOTHING, &uid), MT_OK);
+    assert_int_equal(uid, 4);
+    message(sv, FOLDER_INBOX, 3, NULL);
+    message(sv, FOLDER_INBOX, 3 + MSG_APPEND_MESSAGES_MAX, NULL);
+    sv->config.quota.mailbox_bytes = body.len * (MSG_APPEND_MESSAGES_MAX + 5);
+    assert_rc("the quota ends among them", append_bent(sv, FOLDER_INBOX, body, 3, BEND_NOTHING, &uid), MT_EQUOTA);
+    assert_rc("as many as fit", append_bent(sv, FOLDER_INBOX, body, 2, BEND_NOTHING, &uid), MT_OK);
+    assert_int_equal(folder(sv, FOLDER_INBOX).messages, 5 + MSG_APPEND_MESSAGES_MAX);
+}
+
+static void
+a_table_that_does_not_fit_ends_the_channel(void **state)
+{
+    static const struct {
+        const char *label;
+        uint32_t    count;
+        enum bend   bend;
+    } rows[] = {
+        { "no message",           0,                           BEND_NOTHING     },
+        { "too many messages",    MSG_APPEND_MESSAGES_MAX + 1, BEND_NOTHING     },
+        { "a row is missing",     2,                           BEND_COUNT       },
+        { "an octet is missing",  2,                           BEND_SIZE        },
+        { "of one alone",         1,                           BEND_SIZE        },
+        { "an octet is left",     2,                           BEND_MORE_BEHIND },
+        { "flags there are not",  2,                           BEND_FLAGS       },
+        { "2^64 octets",          2,                           BEND_ENDLESS     },
+        { "as a memfd",           400,                         BEND_SIZE        },
+        { "2^64 with a memfd",    400,                         BEND_ENDLESS     },
+    };
+    struct store_service *sv = *state;
+    uint32_t              uid;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_rc(rows[i].label, append_bent(sv, FOLDER_INBOX, slice_of("a: b\r\n\r\nc"), rows[i].count, rows[i].bend, &uid), MT_EPROTO);
+        service_connect(sv, ROLE_IMAPD);
+    }
+    assert_int_equal(folder(sv, FOLDER_INBOX).messages, 0);
+}
+
+static void
 copies_share_the_body(void **state)
 {
     struct store_service *sv = *state;
@@ -283,7 +435,9 @@ copies_share_the_body(void **state)
     m = message(sv, to, 2, &copy_id);
     assert_int_equal(m.body_id, id);
     assert_true(copy_id > id);
+    service_connect(sv, ROLE_CTL);
     assert_rc("remove", service_call(sv, MSG_MESSAGE_DELETE, "U", id), MT_OK);
+    service_connect(sv, ROLE_IMAPD);
     message(sv, to, 1, NULL);
     assert_rc("nowhere", copy(sv, to, 77, false, 1, 1), MT_ENOTFOUND);
     sv->config.quota.mailbox_bytes = 20;
@@ -344,7 +498,11 @@ main(void)
         TEST(a_name_gets_a_new_uidvalidity_each_time),
         TEST(a_folder_is_removed_in_steps),
         TEST(subscriptions_are_kept),
+        TEST(a_subscription_outlives_its_folder),
+        TEST(there_is_an_end_of_subscriptions_without_folders),
         TEST(mail_is_brought_in),
+        TEST(many_are_brought_in_together_or_not_at_all),
+        TEST(a_table_that_does_not_fit_ends_the_channel),
         TEST(copies_share_the_body),
         TEST(a_moved_message_is_still_the_tokens),
         TEST(uids_that_do_not_rise_end_the_channel),

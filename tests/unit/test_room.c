@@ -1,6 +1,7 @@
 #include "tests/unit/store_service.h"
 
 #include "lib/db_verify.h"
+#include "lib/pages.h"
 
 #include <errno.h>
 #include <sys/uio.h>
@@ -10,12 +11,13 @@
 static struct {
     int sync_errno;         /* of fdatasync; 0: works */
     int write_errno;        /* of writes of whole pages */
+    int      meta_errno;    /* of the next write of a meta page */
     bool     in_part;       /* writes take only the first part; LMDB makes an input/output error of that */
     unsigned syncs;
 } disk;
 
 int     disk_sync(int fd) __asm__("fdatasync");
-ssize_t disk_write(int fd, const void *bytes, size_t len, off64_t at) __asm__("pwrite64");
+ssize_t disk_write(int fd, const void *bytes, size_t len, off64_t at) __asm__("pwrite");
 ssize_t disk_write_many(int fd, const struct iovec *iov, int count) __asm__("writev");
 
 int
@@ -36,6 +38,11 @@ disk_write(int fd, const void *bytes, size_t len, off64_t at)
 
     if (disk.write_errno != 0 && len >= 4096) {
         errno = disk.write_errno;
+        return -1;
+    }
+    if (disk.meta_errno != 0 && len < 4096) {
+        errno = disk.meta_errno;
+        disk.meta_errno = 0;        /* LMDB writes the old one back, which works */
         return -1;
     }
     if (disk.in_part && len >= 4096)
@@ -97,6 +104,14 @@ deliver(struct store_service *sv, size_t size, uint64_t *id)
     rc = service_hand_over(sv, &mail, id);
     free(body);
     return rc;
+}
+
+/* As the timer does. */
+static void
+look_for_a_second(struct store_service *sv)
+{
+    for (unsigned i = 0; i < 4; i++)
+        room_look(sv->store.room);
 }
 
 static void
@@ -215,13 +230,76 @@ a_failed_sync_refuses_all_and_opens_anew(void **state)
     before = sv->store.db;
     disk.sync_errno = EIO;
     assert_rc("fails", deliver(sv, 3000, NULL), MT_EIO);
+    assert_null(sv->store.db);
     disk.sync_errno = 0;
+    look_for_a_second(sv);
     assert_non_null(sv->store.db);
     assert_int_equal(sv->store.message_count, 1);
     assert_rc("works again", deliver(sv, 3000, &id), MT_OK);
     assert_int_equal(id, 2);
     assert_int_equal(sv->store.message_count, 2);
     assert_non_null(before);
+    verify(sv);
+    assert_int_equal(sv->store.message_count, 2);
+}
+
+static uint64_t
+newest_txn(const struct store_service *sv)
+{
+    struct pages_head head = { 0 };
+    const char       *reason;
+    char              path[128];
+    int               fd;
+
+    snprintf(path, sizeof(path), "%s/%s", sv->store.db_dir, DB_FILE);
+    fd = open(path, O_RDONLY);
+    assert_int_not_equal(fd, -1);
+    assert_rc("head", pages_head_read(fd, &head, &reason), MT_OK);
+    close(fd);
+    return head.txn_id;
+}
+
+/*
+ * Where the last write of a commit fails, it may be on the disk all the same. The place is overwritten before anything else is promised, or
+ * what was refused would come back with a power failure.
+ */
+static void
+a_refused_commit_is_overwritten_at_once(void **state)
+{
+    struct store_service *sv = *state;
+    uint64_t              before;
+
+    service_connect(sv, ROLE_SMTPD);
+    assert_rc("works", deliver(sv, 3000, NULL), MT_OK);
+    before = newest_txn(sv);
+    disk.meta_errno = EIO;
+    assert_rc("fails", deliver(sv, 3000, NULL), MT_EIO);
+    assert_non_null(sv->store.db);
+    assert_int_equal(newest_txn(sv), before + 1);
+    assert_int_equal(sv->store.message_count, 1);
+    verify(sv);
+    assert_int_equal(sv->store.message_count, 1);
+}
+
+/* No 250, and no database, as long as the disk takes nothing: not even an opening that works tells anybody that all is well. */
+static void
+a_disk_that_takes_nothing_stays_refused(void **state)
+{
+    struct store_service *sv = *state;
+
+    service_connect(sv, ROLE_SMTPD);
+    assert_rc("works", deliver(sv, 3000, NULL), MT_OK);
+    disk.sync_errno = EIO;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_rc("fails", deliver(sv, 3000, NULL), MT_EIO);
+        assert_null(sv->store.db);
+        look_for_a_second(sv);
+        assert_null(sv->store.db);
+    }
+    disk.sync_errno = 0;
+    look_for_a_second(sv);
+    assert_non_null(sv->store.db);
+    assert_rc("works again", deliver(sv, 3000, NULL), MT_OK);
     verify(sv);
     assert_int_equal(sv->store.message_count, 2);
 }
@@ -250,7 +328,7 @@ a_file_that_cannot_be_opened_anew_is_tried_again(void **state)
     assert_null(sv->store.db);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(rename(aside, path), 0);
-    room_look(sv->store.room);
+    look_for_a_second(sv);
     assert_non_null(sv->store.db);
     assert_rc("reading", service_call(sv, MSG_MESSAGE_SHOW, "U", UINT64_C(1)), MT_OK);
     service_connect(sv, ROLE_SMTPD);
@@ -292,6 +370,7 @@ a_write_that_is_taken_in_part_is_an_error(void **state)
     disk.in_part = true;
     assert_rc("fails", deliver(sv, 3000, NULL), MT_EIO);
     disk.in_part = false;
+    look_for_a_second(sv);
     assert_rc("works", deliver(sv, 3000, NULL), MT_OK);
     verify(sv);
     assert_int_equal(sv->store.message_count, 1);
@@ -331,6 +410,8 @@ main(void)
         SMALL_TEST(expiry_empties_a_full_store),
         SMALL_TEST(a_message_over_the_map_is_refused_alone),
         ROOM_TEST(a_failed_sync_refuses_all_and_opens_anew),
+        ROOM_TEST(a_refused_commit_is_overwritten_at_once),
+        ROOM_TEST(a_disk_that_takes_nothing_stays_refused),
         ROOM_TEST(a_file_that_cannot_be_opened_anew_is_tried_again),
         ROOM_TEST(a_full_disk_refuses_mail_and_recovers_by_itself),
         ROOM_TEST(a_write_that_is_taken_in_part_is_an_error),

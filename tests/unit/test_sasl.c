@@ -4,6 +4,7 @@
 #include "tests/unit/store_service.h"
 
 #include "lib/secret.h"
+#include "lib/tls.h"
 
 #include <openssl/evp.h>
 #include <sodium.h>
@@ -12,11 +13,11 @@
 
 enum { HASH_BYTES = 32, TEXT_BYTES = 2048 };
 
-static const uint8_t decoy_key[HASH_BYTES] = { 1, 2, 3 };
-
 static struct {
     struct store_service *sv;
     char                  secret[SECRET_CHARS + 1];
+    char                  agent[SECRET_CHARS + 1];      /* of "checker", who may read acme */
+    SSL                  *ssl;                          /* NULL: without TLS */
 } world;
 
 static int
@@ -33,13 +34,30 @@ begin(void **state)
     read_string(&r, text, sizeof(text));
     read_string(&r, world.secret, sizeof(world.secret));
     assert_true(read_end(&r));
+    service_add_mailbox(world.sv, "other");
+    assert_rc("agent", service_call(world.sv, MSG_AGENT_ADD, "sbus", "checker", 0, 1, "acme"), MT_OK);
+    r = service_answer(world.sv);
+    read_string(&r, text, sizeof(text));
+    read_string(&r, world.agent, sizeof(world.agent));
+    assert_true(read_end(&r));
     return 0;
+}
+
+/* A secret that a person chose. */
+static void
+choose(const char *mailbox, const char *secret)
+{
+    struct credentials c;
+
+    assert_rc("hash", secret_hash_chosen(slice_of(secret), &c), MT_OK);
+    assert_rc("choose", service_call(world.sv, MSG_MAILBOX_CHOSEN, "sxx", mailbox, slice_make((const char *)c.salt, sizeof(c.salt)),
+                                     slice_make((const char *)c.secret_hash, sizeof(c.secret_hash))), MT_OK);
 }
 
 static void
 start(struct sasl *s, enum sasl_mechanism mechanism)
 {
-    sasl_begin(s, mechanism, world.sv->store.db, &world.sv->config, decoy_key, NULL);
+    sasl_begin(s, mechanism, world.sv->store.db, &world.sv->config, world.ssl);
 }
 
 /* ---- PLAIN ------------------------------------------------------------------------------------------------------ */
@@ -48,7 +66,7 @@ static void
 plain(void **state)
 {
     static const struct {
-        const char      *label, *message;       /* "|" stands for NUL, "$" for the secret */
+        const char      *label, *message;       /* "|" stands for NUL, "$" for the mailbox's secret, "%" for the agent's */
         enum sasl_result want;
     } rows[] = {
         { "right",                "|acme|$",               SASL_PASSED    },
@@ -62,6 +80,19 @@ plain(void **state)
         { "no such mailbox",      "|nobody|$",             SASL_REFUSED   },
         { "foreign domain",       "|acme@other.test|$",    SASL_REFUSED   },
         { "no mailbox name",      "|../acme|$",            SASL_REFUSED   },
+        { "agent",                "|acme*checker|%",       SASL_PASSED    },
+        { "agent, other forms",   "|Acme@" DOMAIN "*CHECKER|%", SASL_PASSED },
+        { "agent, with a folder", "|acme*checker/Unmatched|%", SASL_PASSED },
+        { "agent by identity",    "acme|checker|%",        SASL_PASSED    },
+        { "agent, both ways",     "acme|acme*checker|%",   SASL_PASSED    },
+        { "agent, contradiction", "other|acme*checker|%",  SASL_REFUSED   },
+        { "agent as identity",    "acme*checker|acme|%",   SASL_REFUSED   },
+        { "agent, another's box", "|other*checker|%",      SASL_REFUSED   },
+        { "agent, no such box",   "|nobody*checker|%",     SASL_REFUSED   },
+        { "agent, its secret",    "|acme*checker|$",       SASL_REFUSED   },
+        { "no such agent",        "|acme*nobody|%",        SASL_REFUSED   },
+        { "agent alone",          "|checker|%",            SASL_REFUSED   },
+        { "the mailbox's name",   "|acme|%",               SASL_REFUSED   },
         { "no user",              "||$",                   SASL_MALFORMED },
         { "one NUL",              "|acme",                 SASL_MALFORMED },
         { "three NULs",           "|acme|$|",              SASL_MALFORMED },
@@ -76,13 +107,33 @@ plain(void **state)
         buf_init(&message, TEXT_BYTES);
         buf_init(&out, TEXT_BYTES);
         for (const char *c = rows[i].message; *c != '\0'; c++)
-            buf_append_slice(&message, *c == '$' ? slice_of(world.secret) : *c == '|' ? slice_make("", 1) : slice_make(c, 1));
+            buf_append_slice(&message, *c == '$' ? slice_of(world.secret) : *c == '%' ? slice_of(world.agent) : *c == '|' ? slice_make("", 1) : slice_make(c, 1));
         start(&s, SASL_PLAIN);
         if (sasl_step(&s, buf_slice(&message), &out) != rows[i].want)
             fail_msg("%s", rows[i].label);
         sasl_end(&s);
         buf_fini(&message);
     }
+}
+
+static void
+a_chosen_secret_is_left_to_the_caller(void **state)
+{
+    static const char right[] = "\0other\0correct horse battery";
+    struct sasl       s;
+    struct buf        out;
+
+    (void)state;
+    choose("other", "correct horse battery");
+    buf_init(&out, TEXT_BYTES);
+    start(&s, SASL_PLAIN);
+    assert_int_equal(sasl_step(&s, slice_make(right, sizeof(right) - 1), &out), SASL_CHECK);
+    assert_slice("secret", s.secret, "correct horse battery");
+    assert_true(secret_matches_chosen(s.secret, s.login.credentials.salt, s.login.credentials.secret_hash));
+    assert_int_equal(sasl_checked(&s, true), SASL_PASSED);
+    assert_int_equal(sasl_checked(&s, false), SASL_REFUSED);
+    assert_false(login_matches(&s.login, s.secret));
+    sasl_end(&s);
 }
 
 /* ---- SCRAM ------------------------------------------------------------------------------------------------------ */
@@ -185,7 +236,11 @@ scram(void **state)
         { "no nonce",                 "n,,",  "n=acme,r=",          "%s",                true,  SASL_MALFORMED },
         { "nonce with a space",       "n,,",  "n=acme,r=a b",       "%s",                true,  SASL_MALFORMED },
         { "bad escape in the name",   "n,,",  "n=ac=me,r=abc",      "%s",                true,  SASL_MALFORMED },
-        { "another identity",         "n,a=root,", "n=acme,r=abc",  "%s",                true,  SASL_MALFORMED },
+        { "the same identity",        "n,a=acme,", "n=acme,r=abc",  "c=bixhPWFjbWUs,r=%s", true, SASL_PASSED   },
+        { "himself as identity",      "n,a=Acme,", "n=acme,r=abc",  "c=bixhPUFjbWUs,r=%s", true, SASL_PASSED  },
+        { "another identity",         "n,a=root,", "n=acme,r=abc",  "c=bixhPXJvb3Qs,r=%s", true, SASL_REFUSED },
+        { "no identity",              "n,b=root,", "n=acme,r=abc",  "%s",                true,  SASL_MALFORMED },
+        { "an identity that is none", "n,acme,", "n=acme,r=abc",    "%s",                true,  SASL_MALFORMED },
         { "binding without TLS",      "p=tls-exporter,,", "n=acme,r=abc", "%s",          true,  SASL_MALFORMED },
         { "no header",                "",     "n=acme,r=abc",       "%s",                true,  SASL_MALFORMED },
         { "empty",                    "",     "",                   "%s",                true,  SASL_MALFORMED },
@@ -199,7 +254,133 @@ scram(void **state)
             fail_msg("%s: %d", rows[i].label, (int)got);
     }
     assert_int_equal(exchange(SASL_SCRAM_PLUS, "p=tls-exporter,,", "n=acme,r=abc", "%s", world.secret), SASL_MALFORMED);
+    assert_int_equal(exchange(SASL_SCRAM, "n,a=acme,", "n=checker,r=abc", "c=bixhPWFjbWUs,r=%s", world.agent), SASL_PASSED);
+    assert_int_equal(exchange(SASL_SCRAM, "n,,", "n=acme*checker,r=abc", "c=biws,r=%s", world.agent), SASL_PASSED);
+    assert_int_equal(exchange(SASL_SCRAM, "n,a=other,", "n=checker,r=abc", "c=bixhPW90aGVyLA==,r=%s", world.agent), SASL_REFUSED);
+    choose("other", "correct horse battery");
+    assert_int_equal(exchange(SASL_SCRAM, "n,,", "n=other,r=abc", "c=biws,r=%s", "correct horse battery"), SASL_REFUSED);
     assert_int_equal(exchange(SASL_SCRAM_PLUS, "n,,", "n=acme,r=abc", "%s", world.secret), SASL_MALFORMED);
+}
+
+/* ---- Bound to TLS ------------------------------------------------------------------------------------------------- */
+
+/* Both ends of one TLS connection, without a socket. */
+struct tls_pair {
+    SSL_CTX *server_ctx, *client_ctx;
+    SSL     *server, *client;
+};
+
+static void
+pair_open(struct tls_pair *p, int version)
+{
+    static const char *const names[] = { DOMAIN };
+    char                     certificate[128], key[128];
+    BIO                     *ours, *theirs;
+
+    snprintf(certificate, sizeof(certificate), "%s/certificate.pem", world.sv->dir);
+    snprintf(key, sizeof(key), "%s/key.pem", world.sv->dir);
+    assert_rc("sign", tls_self_sign(certificate, key, names, 1), MT_OK);
+    assert_rc("open", tls_server_open(certificate, key, &p->server_ctx), MT_OK);
+    p->client_ctx = SSL_CTX_new(TLS_client_method());
+    assert_int_equal(SSL_CTX_set_max_proto_version(p->client_ctx, version), 1);
+    p->server = SSL_new(p->server_ctx);
+    p->client = SSL_new(p->client_ctx);
+    assert_int_equal(BIO_new_bio_pair(&ours, 0, &theirs, 0), 1);
+    SSL_set_bio(p->server, ours, ours);
+    SSL_set_bio(p->client, theirs, theirs);
+    SSL_set_accept_state(p->server);
+    SSL_set_connect_state(p->client);
+    for (unsigned i = 0; i < 20 && !(SSL_is_init_finished(p->client) && SSL_is_init_finished(p->server)); i++) {
+        SSL_do_handshake(p->client);
+        SSL_do_handshake(p->server);
+    }
+    assert_int_equal(SSL_version(p->client), version);
+    assert_true(SSL_is_init_finished(p->server));
+    unlink(certificate);
+    unlink(key);
+}
+
+static void
+pair_close(struct tls_pair *p)
+{
+    SSL_free(p->server);
+    SSL_free(p->client);
+    SSL_CTX_free(p->server_ctx);
+    SSL_CTX_free(p->client_ctx);
+}
+
+/* What the client knows of the connection by that binding (RFC 9266; RFC 5929 section 4.1, for a signature with SHA-256). */
+static size_t
+client_binding(const struct tls_pair *p, bool exporter, uint8_t out[EVP_MAX_MD_SIZE])
+{
+    X509    *certificate = SSL_get1_peer_certificate(p->client);
+    unsigned len = 0;
+
+    if (exporter)
+        assert_int_equal(SSL_export_keying_material(p->client, out, HASH_BYTES, "EXPORTER-Channel-Binding", 24, NULL, 0, 0), 1);
+    else
+        assert_int_equal(X509_digest(certificate, EVP_sha256(), out, &len), 1);
+    X509_free(certificate);
+    return exporter ? HASH_BYTES : len;
+}
+
+static void
+scram_plus(void **state)
+{
+    static const struct {
+        const char      *label, *header;
+        int              version;
+        bool             exporter;
+        uint8_t          damage;        /* of the binding: that of another connection */
+        enum sasl_result want;
+    } rows[] = {
+        { "exporter, TLS 1.3",     "p=tls-exporter,,",         TLS1_3_VERSION, true,  0, SASL_PASSED    },
+        { "exporter, TLS 1.2",     "p=tls-exporter,,",         TLS1_2_VERSION, true,  0, SASL_PASSED    },
+        { "end point, TLS 1.2",    "p=tls-server-end-point,,", TLS1_2_VERSION, false, 0, SASL_PASSED    },
+        { "end point, TLS 1.3",    "p=tls-server-end-point,,", TLS1_3_VERSION, false, 0, SASL_PASSED    },
+        { "another connection",    "p=tls-exporter,,",         TLS1_3_VERSION, true,  1, SASL_MALFORMED },
+        { "another certificate",   "p=tls-server-end-point,,", TLS1_2_VERSION, false, 1, SASL_MALFORMED },
+        { "the other's binding",   "p=tls-exporter,,",         TLS1_3_VERSION, false, 0, SASL_MALFORMED },
+        { "an unknown binding",    "p=tls-unique,,",           TLS1_2_VERSION, true,  0, SASL_MALFORMED },
+        { "none",                  "n,,",                      TLS1_3_VERSION, true,  0, SASL_MALFORMED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct tls_pair  pair;
+        uint8_t          bytes[TEXT_BYTES];
+        char             text[TEXT_BYTES], final[TEXT_BYTES];
+        size_t           len = strlen(rows[i].header);
+        enum sasl_result got;
+
+        pair_open(&pair, rows[i].version);
+        memcpy(bytes, rows[i].header, len);
+        len += client_binding(&pair, rows[i].exporter, bytes + len);
+        bytes[len - 1] ^= rows[i].damage;
+        sodium_bin2base64(text, sizeof(text), bytes, len, B64);
+        print(final, "c=%s,r=%%s", text);
+        world.ssl = pair.server;
+        got = exchange(SASL_SCRAM_PLUS, rows[i].header, "n=acme,r=abc", final, world.secret);
+        world.ssl = NULL;
+        pair_close(&pair);
+        if (got != rows[i].want)
+            fail_msg("%s: %d", rows[i].label, (int)got);
+    }
+}
+
+/* Somebody between the two took the offer of binding away. */
+static void
+a_client_that_was_told_that_we_cannot_bind(void **state)
+{
+    struct tls_pair pair;
+
+    (void)state;
+    pair_open(&pair, TLS1_3_VERSION);
+    world.ssl = pair.server;
+    assert_int_equal(exchange(SASL_SCRAM, "y,,", "n=acme,r=abc", "c=eSws,r=%s", world.secret), SASL_MALFORMED);
+    assert_int_equal(exchange(SASL_SCRAM, "n,,", "n=acme,r=abc", "c=biws,r=%s", world.secret), SASL_PASSED);
+    world.ssl = NULL;
+    pair_close(&pair);
 }
 
 /* ---- Who there is ------------------------------------------------------------------------------------------------- */
@@ -218,17 +399,53 @@ names_and_decoys(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_rc(rows[i].user, login_find(world.sv->store.db, &world.sv->config, decoy_key, slice_of(rows[i].user), &l), MT_OK);
+        assert_rc(rows[i].user, login_find(world.sv->store.db, &world.sv->config, slice_of(rows[i].user), slice_make("", 0), &l), MT_OK);
         if (l.known != rows[i].known || login_matches(&l, slice_of(world.secret)) != rows[i].known || login_matches(&l, slice_of("x")))
             fail_msg("%s", rows[i].user);
         assert_slice(rows[i].user, slice_of(l.folder), rows[i].folder);
     }
     /* A decoy's salt is always the same, as one that is kept would be, and differs from name to name. */
-    assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, decoy_key, slice_of("nobody"), &l), MT_OK);
-    assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, decoy_key, slice_of("nobody"), &again), MT_OK);
-    assert_memory_equal(l.credentials.salt, again.credentials.salt, sizeof(l.credentials.salt));
-    assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, decoy_key, slice_of("nobody2"), &again), MT_OK);
-    assert_memory_not_equal(l.credentials.salt, again.credentials.salt, sizeof(l.credentials.salt));
+    assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, slice_of("nobody"), slice_make("", 0), &l), MT_OK);
+    assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, slice_of("Nobody@" DOMAIN), slice_make("", 0), &again), MT_OK);
+    assert_memory_equal(l.scram_salt, again.scram_salt, sizeof(l.scram_salt));
+    assert_rc("decoy", login_find(world.sv->store.db, &world.sv->config, slice_of("nobody2"), slice_make("", 0), &again), MT_OK);
+    assert_memory_not_equal(l.scram_salt, again.scram_salt, sizeof(l.scram_salt));
+}
+
+/* Whatever the mailbox is, an agent's salt is his: who has no secret learns nothing of what he may read. */
+static void
+the_salt_of_an_agent_tells_nothing_of_mailboxes(void **state)
+{
+    static const char *const users[] = { "acme*checker", "other*checker", "nobody*checker", "a b*checker" };
+    struct login             first, l;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(users); i++) {
+        assert_rc(users[i], login_find(world.sv->store.db, &world.sv->config, slice_of(users[i]), slice_make("", 0), i == 0 ? &first : &l), MT_OK);
+        if (i > 0)
+            assert_memory_equal(first.scram_salt, l.scram_salt, sizeof(l.scram_salt));
+    }
+    assert_true(first.known && first.reads_only);
+    assert_string_equal(first.agent, "checker");
+}
+
+static void
+one_name_has_one_form(void **state)
+{
+    static const struct {
+        const char *user, *identity, *name;
+    } rows[] = {
+        { "acme", "", "acme" }, { "ACME@" DOMAIN, "", "acme" }, { "acme/Unmatched", "", "acme" }, { "acme", "Acme", "acme" },
+        { "acme*checker", "", "*checker" }, { "other*Checker", "", "*checker" }, { "checker", "acme", "*checker" }, { "acme*checker", "acme", "*checker" },
+        { "No Such", "", "no such" }, { "acme@other.test", "", "acme@other.test" },
+    };
+    char name[LOGIN_NAME_BYTES + 1];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        login_name(&world.sv->config, slice_of(rows[i].user), slice_of(rows[i].identity), name);
+        assert_string_equal(name, rows[i].name);
+    }
 }
 
 int
@@ -237,7 +454,12 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(plain, begin, service_teardown),
         cmocka_unit_test_setup_teardown(scram, begin, service_teardown),
+        cmocka_unit_test_setup_teardown(a_chosen_secret_is_left_to_the_caller, begin, service_teardown),
+        cmocka_unit_test_setup_teardown(scram_plus, begin, service_teardown),
+        cmocka_unit_test_setup_teardown(a_client_that_was_told_that_we_cannot_bind, begin, service_teardown),
         cmocka_unit_test_setup_teardown(names_and_decoys, begin, service_teardown),
+        cmocka_unit_test_setup_teardown(the_salt_of_an_agent_tells_nothing_of_mailboxes, begin, service_teardown),
+        cmocka_unit_test_setup_teardown(one_name_has_one_form, begin, service_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,70 @@ an_api_key_names_its_id(void **state)
     assert_memory_not_equal(hash, again, sizeof(hash));
 }
 
+static void
+what_may_be_chosen(void **state)
+{
+    static const struct {
+        const char *label, *typed, *fault, *kept;       /* fault: a word of it; NULL: fine */
+    } rows[] = {
+        { "letters",           "correct horse battery",         NULL,      "correct horse battery" },
+        { "case stays",        "Correct Horse",                 NULL,      "Correct Horse"         },
+        { "twelve",            "abcdefghijkl",                  NULL,      "abcdefghijkl"          },
+        { "eleven",            "abcdefghijk",                   "fewer",   NULL                    },
+        { "twelve of two octets", "éééééééééééé", NULL, NULL },
+        { "eleven of two octets", "ééééééééééé", "fewer", NULL },
+        { "other spaces",      "one\u00a0two\u3000three\u2003", NULL,      "one two three "        },
+        { "nothing",           "",                              "empty",   NULL                    },
+        { "a tab",             "abcdef\tghijklm",               "control", NULL                    },
+        { "a line end",        "abcdefghijklm\n",               "control", NULL                    },
+        { "C1",                "abcdefghijkl\xc2\x85",          "control", NULL                    },
+        { "a line separator",  "abcdefghijkl\u2028",            "control", NULL                    },
+        { "no UTF-8",          "abcdefghijkl\xff",              "UTF-8",   NULL                    },
+        { "cut UTF-8",         "abcdefghijkl\xc3",              "UTF-8",   NULL                    },
+        { "a separate accent", "abcdefghijkle\u0301",           "accent",  NULL                    },
+    };
+    char       longest[SECRET_CHOSEN_BYTES + 2];
+    struct buf out;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *fault;
+
+        buf_init(&out, SECRET_CHOSEN_BYTES);
+        fault = secret_choose(slice_of(rows[i].typed), &out);
+        if ((fault == NULL) != (rows[i].fault == NULL) || (fault != NULL && strstr(fault, rows[i].fault) == NULL))
+            fail_msg("%s: %s", rows[i].label, fault == NULL ? "taken" : fault);
+        if (rows[i].kept != NULL)
+            assert_slice(rows[i].label, buf_slice(&out), rows[i].kept);
+        buf_fini(&out);
+    }
+    memset(longest, 'x', sizeof(longest));
+    buf_init(&out, SECRET_CHOSEN_BYTES);
+    assert_null(secret_choose(slice_make(longest, SECRET_CHOSEN_BYTES), &out));
+    buf_clear(&out);
+    assert_non_null(strstr(secret_choose(slice_make(longest, SECRET_CHOSEN_BYTES + 1), &out), "1024"));
+    buf_fini(&out);
+}
+
+static void
+a_chosen_secret_is_kept_by_the_slow_hash_alone(void **state)
+{
+    static const uint8_t zeros[32];
+    struct credentials   c;
+
+    (void)state;
+    assert_int_equal(secret_hash_chosen(slice_of("one two three"), &c), MT_OK);
+    assert_true(c.chosen);
+    assert_memory_equal(c.stored_key, zeros, sizeof(zeros));
+    assert_memory_equal(c.server_key, zeros, sizeof(zeros));
+    assert_true(secret_matches_chosen(slice_of("one two three"), c.salt, c.secret_hash));
+    assert_true(secret_matches_chosen(slice_of("one\u00a0two three"), c.salt, c.secret_hash));
+    assert_false(secret_matches_chosen(slice_of("one two three "), c.salt, c.secret_hash));
+    assert_false(secret_matches_chosen(slice_of(""), c.salt, c.secret_hash));
+    assert_false(secret_matches_chosen(slice_of("one two three\n"), c.salt, c.secret_hash));
+    assert_false(secret_matches(slice_of("one two three"), &c));
+}
+
 int
 main(void)
 {
@@ -86,6 +150,8 @@ main(void)
         cmocka_unit_test(a_secret_is_long_random_and_easy_to_type),
         cmocka_unit_test(only_the_secret_matches),
         cmocka_unit_test(the_hashes_are_those_of_scram),
+        cmocka_unit_test(what_may_be_chosen),
+        cmocka_unit_test(a_chosen_secret_is_kept_by_the_slow_hash_alone),
         cmocka_unit_test(an_api_key_names_its_id),
     };
 

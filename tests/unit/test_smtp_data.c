@@ -192,6 +192,31 @@ a_line_without_end_is_counted(void **state)
     assert_int_equal(r.line_bytes_max, 1000 * sizeof(chunk));
 }
 
+static void
+append_piece(void *arg, struct slice bytes)
+{
+    buf_append_slice(arg, bytes);
+}
+
+static void
+a_binary_message_is_kept_as_it_is(void **state)
+{
+    static const char  octets[] = "a\nb\r\n.\r\n\0\rc\xff\n";
+    struct data_reader r;
+    struct buf         out;
+
+    (void)state;
+    buf_init(&out, sizeof(octets));
+    data_reader_init(&r, DATA_BINARY);
+    for (size_t i = 0; i < sizeof(octets) - 1; i++)
+        assert_int_equal(data_reader_feed(&r, slice_make(octets + i, 1), append_piece, &out), 1);
+    data_reader_finish(&r);
+    assert_true(slice_equal(buf_slice(&out), slice_make(octets, sizeof(octets) - 1)));
+    assert_int_equal(r.size_bytes, sizeof(octets) - 1);
+    assert_int_equal(r.flags, DELIVERY_8BIT_DATA | DELIVERY_NUL);
+    buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -201,6 +226,7 @@ main(void)
         cmocka_unit_test(chunks_end_by_count),
         cmocka_unit_test(nul_octets_are_noted_and_kept),
         cmocka_unit_test(a_line_without_end_is_counted),
+        cmocka_unit_test(a_binary_message_is_kept_as_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,20 +155,53 @@ a_client_may_go_while_store_commits(void **state)
     assert_int_equal(service_sessions(v), 0);
 }
 
+/* What store had when it was lost may be kept or not: it is asked when it is back, and what it does not know is not answered. */
+static void
+a_message_that_store_was_lost_with_is_asked_for(void **state)
+{
+    static const struct {
+        int         rc;
+        const char *reply;
+        bool        ends;
+    } cases[] = {
+        { MT_OK,        "250 2.0.0", false },
+        { MT_ENOTFOUND, "451 4.3.0", false },
+        { MT_EFULL,     "",          true  },
+        { MT_EIO,       "",          true  },
+    };
+    struct service *v = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct client *c = client_new(v, LISTEN_SMTP);
+
+        v->hold = true;
+        v->answer_asked = cases[i].rc;
+        v->asked = 0;
+        client_say(c, BEGIN);
+        assert_string_equal(client_say(c, "x\r\n.\r\n"), "");
+        v->held_count = 0;
+        store_die(v);
+        assert_string_equal(client_say(c, ""), "");
+        service_connect_store(v, 1024 * 1024);
+        store_tells_all(v);
+        assert_memory_equal(client_say(c, ""), cases[i].reply, strlen(cases[i].reply));
+        assert_int_equal(v->asked, 1);
+        assert_int_equal(c->ended, cases[i].ends);
+        client_free(c);
+    }
+}
+
 static void
 losing_store_gives_451_until_it_is_back(void **state)
 {
     struct service *v = *state;
     struct client  *c = client_new(v, LISTEN_SMTP);
 
-    v->hold = true;
-    client_say(c, BEGIN);
-    assert_string_equal(client_say(c, "x\r\n.\r\n"), "");
+    client_say(c, HELLO);
     store_die(v);
-    assert_memory_equal(client_say(c, ""), "451 4.3.0", 9);
+    service_run(v);
     assert_memory_equal(client_say(c, MAIL), "451 4.3.0", 9);
     service_connect_store(v, 1024 * 1024);
-    v->hold = false;
     /* Known ones are still known, unknown ones may be new. */
     assert_string_equal(codes(client_say(c, MAIL RCPT "RCPT TO:<new@mailtest1.test>\r\n")), "250 250 451 ");
     store_tells_mailbox(v, "new", true, false);
@@ -435,6 +468,7 @@ main(void)
         TEST(the_reply_is_what_store_decided),
         TEST(nothing_is_said_before_store_has_answered),
         TEST(a_client_may_go_while_store_commits),
+        TEST(a_message_that_store_was_lost_with_is_asked_for),
         TEST(losing_store_gives_451_until_it_is_back),
         TEST(a_full_store_takes_no_mail),
         TEST(mailboxes_change_while_sessions_run),

@@ -109,6 +109,26 @@ mail_goes_on_during_a_backup(void **state)
     buf_fini(&fields);
 }
 
+/* When the file has failed, the database must be opened anew, and not after an hour of copying. */
+static void
+a_backup_is_given_up_for_a_failed_database(void **state)
+{
+    const unsigned char   field[1] = { OF_DATABASE };
+    struct store_service *sv = *state;
+    char                  dir[96];
+
+    fill(sv, 50);
+    service_send(sv, MSG_BACKUP, slice_make(field, 1), make_copy(sv, dir));
+    while (!snapshot_is_running(sv->store.snapshots) && !sv->answered)
+        event_base_loop(sv->base, EVLOOP_ONCE);
+    snapshot_give_up(sv->store.snapshots);
+    while (!sv->answered)
+        event_base_loop(sv->base, EVLOOP_ONCE);
+    assert_false(snapshot_is_running(sv->store.snapshots));
+    snapshot_give_up(sv->store.snapshots);
+    assert_rc("the service goes on", service_deliver(sv, "abuse", NULL, slice_of("body"), NULL), MT_OK);
+}
+
 static void
 one_backup_at_a_time(void **state)
 {
@@ -229,6 +249,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         SNAPSHOT_TEST(a_backup_is_a_whole_database),
         SNAPSHOT_TEST(mail_goes_on_during_a_backup),
+        SNAPSHOT_TEST(a_backup_is_given_up_for_a_failed_database),
         SNAPSHOT_TEST(one_backup_at_a_time),
         SNAPSHOT_TEST(keys_are_copied_too),
         SNAPSHOT_TEST(only_files_are_written_to),

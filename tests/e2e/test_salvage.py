@@ -1,0 +1,71 @@
+"""A damaged database: what verify, the service and salvage make of it."""
+
+import json
+import smtplib
+
+from service import DOMAIN
+
+DATAERR, PAGE, MAILS = 65, 4096, 60
+
+
+def ctl(service, *arguments):
+    return service.run("mailtestctl", "-c", service.config_file, *arguments)
+
+
+def deliver(service, number):
+    with smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=20) as client:
+        client.sendmail("a@b.test", [f"acme@{DOMAIN}"], f"Subject: mail {number}\r\n\r\n" + f"line of {number}\r\n" * (20 + 10 * number))
+
+
+def raw(service):
+    """Subject -> octets of every message."""
+    rows = service.http("GET", "/v1/mailboxes/acme/messages?limit=500").json()["messages"]
+    return {row["subject"]: service.http("GET", f"/v1/messages/{row['id']}/raw") for row in rows}
+
+
+def test_what_is_whole_comes_back_and_nothing_else(service, tmp_path):
+    secret = service.add_mailbox("acme")["secret"]
+    for number in range(MAILS):
+        deliver(service, number)
+    before = {subject: answer.body for subject, answer in raw(service).items()}
+    assert len(before) == MAILS
+    service.stop()
+    data = service.scratch / "state/db/data.mdb"
+    octets = bytearray(data.read_bytes())
+    at = octets.index(b"line of 37\r\n") + 3
+    octets[at] ^= 4                                 # one bit of one message
+    data.write_bytes(octets)
+
+    verified = ctl(service, "verify")
+    assert verified.returncode == DATAERR and "its body" in verified.stderr
+    done = ctl(service, "salvage", service.scratch / "state", tmp_path / "s", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "its body is not whole" in done.stderr
+    numbers = json.loads(done.stdout)
+    assert (numbers["messages"], numbers["messages_lost"]) == (MAILS - 1, 1)
+    assert ctl(service, "salvage", service.scratch / "state", tmp_path / "s").returncode != 0      # it is not empty
+
+    service.start()                                 # the damage is refused, the rest is served
+    answers = raw(service)
+    assert answers["mail 37"].status == 500
+    assert all(answer.body == before[subject] for subject, answer in answers.items() if subject != "mail 37")
+    service.stop()
+
+    assert ctl(service, "restore", "-y", tmp_path / "s").returncode == 0
+    assert ctl(service, "verify").returncode == 0
+    service.start()
+    assert {subject: answer.body for subject, answer in raw(service).items()} == {s: o for s, o in before.items() if s != "mail 37"}
+    deliver(service, 1000)
+    assert "mail 1000" in raw(service)
+    assert secret
+
+
+def test_lost_token_keys_are_told(service, tmp_path):
+    service.add_mailbox("acme")
+    service.stop()
+    (service.scratch / "state/token.keys").unlink()
+    done = ctl(service, "salvage", service.scratch / "state", tmp_path / "s")
+    assert done.returncode == 0 and "token keys are lost" in done.stderr
+    assert ctl(service, "restore", "-y", tmp_path / "s").returncode == 0
+    service.start()
+    assert service.mint("acme")

@@ -6,6 +6,7 @@
 #   asan    build/asan/   gcc with AddressSanitizer and UBSan; `make test VARIANT=asan` tests that one
 #   fuzz    build/fuzz/   clang with libFuzzer, AddressSanitizer and UBSan
 #   clang   build/clang/  what is shipped, compiled by clang: for its warnings
+#   coverage build/coverage/  clang, counting which lines are run
 # Objects depend on this file, so a changed flag rebuilds; a changed CC= wants `make clean` or a BUILD= of its own.
 
 VERSION := 0.1.0
@@ -22,6 +23,7 @@ MANDIR     ?= $(PREFIX)/share/man
 SYSUSERDIR ?= $(PREFIX)/lib/sysusers.d
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CONFDIR    ?= $(SYSCONFDIR)/mailtest
+APPARMORDIR ?= $(SYSCONFDIR)/apparmor.d
 
 PYTHON       := /usr/bin/python3
 FUZZ_SECONDS ?= 600
@@ -31,7 +33,7 @@ PYTEST_WORKERS ?= $(shell expr 2 \* $$(nproc))
 
 # ---- Compiler and flags ----------------------------------------------------------------------------------------
 
-ifneq ($(filter fuzz clang,$(VARIANT)),)
+ifneq ($(filter fuzz clang coverage,$(VARIANT)),)
   CC := clang
 else ifeq ($(origin CC),default)
   CC := gcc
@@ -66,6 +68,13 @@ ifneq ($(SANITIZE),)
   SANITIZE += -fno-sanitize-recover=all -fno-omit-frame-pointer
   # The optimizer sees impossible paths in instrumented code and warns of them.
   WARNINGS += -Wno-null-dereference $(if $(filter asan,$(VARIANT)),-Wno-maybe-uninitialized)
+endif
+
+# Counting changes what the optimizer sees.
+ifeq ($(VARIANT),coverage)
+  CFLAGS   := -O1 -g
+  SANITIZE := -fprofile-instr-generate -fcoverage-mapping
+  WARNINGS += -Wno-null-dereference
 endif
 
 # -UNDEBUG: an assert guards what the next line relies on, so it is part of the program (docs/architecture.md).
@@ -220,6 +229,18 @@ fuzz:                                   ## each fuzz target for FUZZ_SECONDS (60
 fuzz-short:                             ## each fuzz target for ten seconds, as CI does
 	$(MAKE) fuzz FUZZ_SECONDS=10
 
+.PHONY: coverage
+COVERAGE_MIN ?= 90
+coverage:                               ## lines of the parsers that unit tests and kept corpora run; fails below COVERAGE_MIN (90) percent
+	tools/install-packages build test fuzz
+	$(MAKE) $(PARALLEL) VARIANT=coverage test-programs fuzz-programs
+	tools/coverage build/coverage $(COVERAGE_MIN)
+
+.PHONY: valgrind
+valgrind: all $(PRELOAD_LIBRARIES)                    ## one session of each protocol under valgrind: no wrong access, no leak
+	tools/install-packages run test
+	MAILTEST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest tests/e2e/test_valgrind.py $(PYTEST_ARGS)
+
 .PHONY: soak
 SOAK_MESSAGES ?= 1000000
 soak:                                   ## deliveries, readings and expiry at a steady size: memory, file and times must stay flat
@@ -246,10 +267,15 @@ bench:                                  ## speed as ratios against peers (docs/p
 
 # ---- Lint: both compilers without a warning, clang-tidy, cppcheck, the scripts, and what the linker made ---------
 
-.PHONY: lint lint-compile lint-tidy lint-cppcheck lint-scripts lint-hardening
-lint:                                   ## compilers' warnings, clang-tidy, cppcheck, scripts, hardening of the programs
+.PHONY: lint lint-compile lint-tidy lint-cppcheck lint-scripts lint-hardening lint-apparmor analyze analyze-gcc analyze-clang
+lint:                                   ## compilers' warnings, clang-tidy, cppcheck, scripts, hardening of the programs, AppArmor profile
 	tools/install-packages build test lint
-	$(MAKE) $(PARALLEL) --output-sync=target lint-compile lint-tidy lint-cppcheck lint-scripts lint-hardening
+	$(MAKE) $(PARALLEL) --output-sync=target lint-compile lint-tidy lint-cppcheck lint-scripts lint-hardening lint-apparmor
+
+analyze:                                ## gcc -fanalyzer and scan-build over the whole service (some minutes)
+	tools/install-packages build lint
+	$(MAKE) $(PARALLEL) --output-sync=target analyze-gcc
+	$(MAKE) analyze-clang
 
 # The fuzz targets have no main of their own, so they are only compiled.
 lint-compile: all $(UNIT_PROGRAMS) $(BENCH_PROGRAMS) $(FUZZERS:%.c=$(OBJ)/%.o)
@@ -286,6 +312,30 @@ lint-hardening: $(PROGRAMS)
 	@echo HARDENING
 	@tools/check-hardening $^
 
+# Loaded into no kernel: only whether it can be read and compiled.
+lint-apparmor:
+	@echo APPARMOR
+	@apparmor_parser --quiet --skip-kernel-load --skip-cache conf/apparmor.d/mailtestd
+
+# gcc follows no call into another file, so it takes for failed, and at once for done, what one function tells another with its result:
+# what is set on success (use-of-uninitialized-value), and what a list or a struct keeps from then on (malloc-leak). Both are looked for where
+# they can be seen, by the sanitizers and valgrind in all tests.
+ANALYZER := -fanalyzer -Wno-analyzer-use-of-uninitialized-value -Wno-analyzer-malloc-leak
+
+analyze-gcc: $(SOURCES:%=$(BUILD)/analyze/%.analyzed)
+
+$(BUILD)/analyze/%.c.analyzed: %.c $(OBJ)/%.o
+	@mkdir -p $(@D)
+	$(call say,GCC )gcc $(ALL_CPPFLAGS) -std=c11 -O1 -Werror $(ANALYZER) -c -o $@ $<
+
+# As in .clang-tidy, which has the reasons; and two more of the same kind, which only this one takes for reachable.
+SCAN_WITHOUT := core.CallAndMessage core.UndefinedBinaryOperatorResult core.uninitialized.Assign unix.Malloc core.uninitialized.Branch \
+                core.uninitialized.ArraySubscript
+analyze-clang:
+	@rm -rf $(BUILD)/scan
+	scan-build --status-bugs --use-cc=clang $(SCAN_WITHOUT:%=-disable-checker %) -o $(BUILD)/scan-reports \
+	    $(MAKE) $(PARALLEL) BUILD=$(BUILD)/scan CFLAGS=-O1 all
+
 # ---- Installing ------------------------------------------------------------------------------------------------
 
 .PHONY: install uninstall
@@ -298,13 +348,16 @@ install: all                            ## programs, configuration, service unit
 	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard docs/*.8)
 	install -D -m 644 conf/mailtest.sysusers $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
 	# An operator's settings outlive an upgrade; the new reference lies among the documents.
-	test -e $(DESTDIR)$(CONFDIR)/mailtest.yaml || install -m 640 conf/mailtest.yaml $(DESTDIR)$(CONFDIR)
+	test -e $(DESTDIR)$(CONFDIR)/mailtest.yaml || install -m 644 conf/mailtest.yaml $(DESTDIR)$(CONFDIR)
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard conf/*.service conf/*.socket)
-	sed -i 's|=mailtestd|=$(SBINDIR)/mailtestd|; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(UNITDIR)/mailtestd.service
+	sed -i 's|=mailtestd |=$(SBINDIR)/mailtestd |; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(UNITDIR)/mailtestd.service
+	install -m 644 conf/separate-users.conf $(DESTDIR)$(DOCDIR)
+	install -D -m 644 -t $(DESTDIR)$(APPARMORDIR) conf/apparmor.d/mailtestd
+	sed -i 's|/usr/{,local/}sbin/|$(SBINDIR)/|; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(APPARMORDIR)/mailtestd
 
 uninstall:                              ## what install put there, but for the configuration
 	rm -f $(DESTDIR)$(SBINDIR)/mailtestd $(DESTDIR)$(SBINDIR)/mailtestctl $(DESTDIR)$(BINDIR)/mailtest-check $(DESTDIR)$(BINDIR)/mailtest-find
-	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard conf/*.service conf/*.socket)))
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard conf/*.service conf/*.socket))) $(DESTDIR)$(APPARMORDIR)/mailtestd
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1))) $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
 	rm -rf $(DESTDIR)$(DOCDIR)

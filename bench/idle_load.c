@@ -201,7 +201,7 @@ tick_send(void *arg, uint64_t now)
             errx(1, "no end after %d s: 250 %s, %u of %u sessions told", TIMEOUT_S, box->accepted ? "came" : "missing", box->told, box->sessions);
     }
     /* Token i belongs to mailbox i modulo their number. */
-    while (run->begun < run->token_count && !run->boxes[run->begun % run->box_count].busy &&
+    while (run->box_count > 0 && run->begun < run->token_count && !run->boxes[run->begun % run->box_count].busy &&
            now >= run->start + (uint64_t)((double)run->begun * NS_PER_S / run->rate))
         send_mail(&run->boxes[run->begun % run->box_count], now);
     return run->finished == run->token_count ? LOOP_END : now + NS_PER_MS;

@@ -13,6 +13,9 @@
     { 0, "stdin", NULL, "a secret that you choose, read from standard input: one line of 12 characters or more" }, \
     { 'f', "file", "FILE", "the same, read from a file" }
 
+/* What to tell who chose one: clients that take SCRAM by themselves need a word. */
+extern const char chosen_note[];
+
 bool chosen_is_wanted(const struct ctl *ctl);
 
 /* EX_OK with *out filled in, which the caller wipes; else an exit code with the error said. */

@@ -79,6 +79,33 @@ write_mailboxes(const struct ctl *ctl, struct buf *fields, bool needed)
     return code;
 }
 
+static int
+pass_over(void *arg, struct reader *r)
+{
+    (void)arg;
+    r->rest.len = 0;
+    return MT_OK;
+}
+
+/* The agent, or which of the mailboxes that were named, there is not; said. */
+static int
+fail_mailboxes(struct ctl *ctl, const char *agent)
+{
+    struct slice rest = slice_of(options_value(&ctl->options, "mailbox"));
+
+    while (rest.len > 0) {
+        size_t comma = slice_find(rest, ',');
+        char   name[MAILBOX_NAME_MAX + 1] = "";
+
+        mailbox_name_parse(slice_sub(rest, 0, comma), name);
+        rest = slice_sub(rest, comma + 1, rest.len);
+        write_string(client_fields(ctl->client), name);
+        if (client_call(ctl->client, MSG_MAILBOX_SHOW, -1, NULL, pass_over, NULL) == MT_ENOTFOUND)
+            return ctl_end(ctl, MT_ENOTFOUND, "mailbox %s", name);
+    }
+    return ctl_end(ctl, MT_ENOTFOUND, "agent %s", agent);
+}
+
 /* ---- Adding, and secrets ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -106,7 +133,7 @@ run_add(struct ctl *ctl)
     if ((code = write_mailboxes(ctl, fields, true)) != EX_OK)
         return code;
     rc = client_call(ctl->client, MSG_AGENT_ADD, -1, NULL, read_secret, &h);
-    code = rc == MT_ENOTFOUND ? ctl_end(ctl, rc, "one of the mailboxes") : ctl_end(ctl, rc, "agent %s", name);
+    code = rc == MT_ENOTFOUND ? fail_mailboxes(ctl, name) : ctl_end(ctl, rc, "agent %s", name);
     if (code == EX_OK)
         code = ctl_print(ctl, json_pack("{ss ss}", "agent", h.name, "secret", h.secret), show_added);
     sodium_memzero(&h, sizeof(h));
@@ -131,7 +158,7 @@ read_name(void *arg, struct reader *r)
 static void
 show_chosen(const struct ctl *ctl, const json_t *d)
 {
-    fprintf(ctl->out, "Agent %s has the secret that you chose; the one before is no longer valid.\n", text_of(d, "agent"));
+    fprintf(ctl->out, "Agent %s has the secret that you chose; the one before is no longer valid.\n%s", text_of(d, "agent"), chosen_note);
 }
 
 static int
@@ -378,7 +405,7 @@ change_rights(struct ctl *ctl, enum msg_type type)
     if (rc == MT_ESIZE)
         return ctl_fail(EX_DATAERR, "an agent may have %u mailboxes, or all of them", AGENT_MAILBOXES_MAX);
     if (rc != MT_OK)
-        return ctl_end(ctl, rc, "agent %s or one of the mailboxes", name);
+        return rc == MT_ENOTFOUND ? fail_mailboxes(ctl, name) : ctl_end(ctl, rc, "agent %s", name);
     return run_show(ctl);
 }
 

@@ -108,7 +108,7 @@ read_user(void *arg, struct reader *r)
 static void
 show_chosen(const struct ctl *ctl, const json_t *d)
 {
-    fprintf(ctl->out, "Mailbox %s has the secret that you chose; the one before is no longer valid.\n", text_of(d, "mailbox"));
+    fprintf(ctl->out, "Mailbox %s has the secret that you chose; the one before is no longer valid.\n%s", text_of(d, "mailbox"), chosen_note);
 }
 
 static int
@@ -340,12 +340,14 @@ show_mailbox(const struct ctl *ctl, const json_t *d)
         { "address",      "address",            AS_TEXT    },
         { "user",         "user",               AS_TEXT    },
         { "state",        "enabled",            AS_ENABLED },
+        { "chosen secret", "chosen_secret",      AS_TEXT    },
         { "created",      "created_at",         AS_TIME    },
         { "last arrival", "last_arrival_at",    AS_TIME    },
         { "messages",     "messages",           AS_TEXT    },
         { "size",         "bytes",              AS_BYTES   },
         { "INBOX",        "inbox.messages",     AS_TEXT    },
         { "Unmatched",    "unmatched.messages", AS_TEXT    },
+        { "other folders", "other_folders.messages", AS_TEXT    },
     };
     static const struct column setup[] = {
         { "forward",      "state",                 AS_TEXT    },
@@ -392,7 +394,7 @@ show_state(const struct ctl *ctl, const json_t *d)
     if (json_is_true(json_object_get(d, "enabled")))
         fprintf(ctl->out, "Mailbox %s is enabled.\n", text_of(d, "mailbox"));
     else
-        fprintf(ctl->out, "Mailbox %s is disabled: mail to it is refused with 550 5.2.1.\n", text_of(d, "mailbox"));
+        fprintf(ctl->out, "Mailbox %s is disabled: mail to it is refused with 550 5.2.1, logins are refused, and open sessions end.\n", text_of(d, "mailbox"));
 }
 
 static int
@@ -482,12 +484,13 @@ const struct command mailbox_commands[] = {
     { "show", "NAME", 1, 1, NEED_STORE, "one mailbox, and how far its forward is set up",
       "The forward is waiting, confirmation (a provider asks to confirm it: code and link are shown), refused, first-probe, healthy\n"
       "or silent; the hint says what to do next. The JSON is what the HTTP interface answers.", NULL, run_show, NULL },
-    { "disable", "NAME", 1, 1, NEED_STORE, "refuse mail to it; what is in it stays", NULL, NULL, run_disable, NULL },
-    { "enable", "NAME", 1, 1, NEED_STORE, "receive again", NULL, NULL, run_enable, NULL },
+    { "disable", "NAME", 1, 1, NEED_STORE, "refuse mail to it, and logins; what is in it stays",
+      "Sessions that are open, by IMAP and POP3, end at once, those of agents, too.", NULL, run_disable, NULL },
+    { "enable", "NAME", 1, 1, NEED_STORE, "receive again, and let log in", NULL, NULL, run_enable, NULL },
     { "delete", "NAME", 1, 1, NEED_STORE, "remove it with all its messages and tokens", NULL, delete_options, run_delete, NULL },
-    { "secret", "NAME", 1, 1, NEED_STORE, "give it a new secret, shown once; the old one ends",
+    { "secret", "NAME", 1, 1, NEED_STORE, "give it a new secret, shown once; the old one ends, and the sessions of it",
       "With --stdin or --file the secret is one that you choose. It is kept by a slow hash alone, so logging in takes some 55 ms of a\n"
-      "processor, and SCRAM does not work with it. JSON: mailbox, user, and secret when it was made here.", secret_options, run_secret, NULL },
+      "processor, and SCRAM does not work with it (mbsync: AuthMechs LOGIN; mpop: auth plain). JSON: mailbox, user, and secret when it was made here.", secret_options, run_secret, NULL },
     { "key", "NAME", 1, 1, NEED_STORE, "its token key in hexadecimal, for a checker that mints by itself",
       "Who has the key can make genuine tokens for this mailbox alone. Rotating the master key changes it.", NULL, run_key, NULL },
     { NULL, NULL, 0, 0, NEED_NOTHING, NULL, NULL, NULL, NULL, NULL },

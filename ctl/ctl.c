@@ -349,6 +349,10 @@ ctl_main(int argc, char **argv)
         if (read < 0)
             return read == -2 ? EX_OK : EX_USAGE;
         at += read;
+        if (strcmp(argv[at], "help") == 0) {
+            command_help(stdout, group, NULL);
+            return EX_OK;
+        }
         found = find_word(group, table, argv[at++]);
         if (found == NULL)
             return EX_USAGE;

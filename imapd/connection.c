@@ -98,7 +98,7 @@ may_step(const struct connection *c)
 static bool
 may_read(const struct connection *c)
 {
-    return c->lingering || (c->starts_tls && c->stream.ssl != NULL) || (may_step(c) && c->in.len < CONNECTION_IN_BYTES_MAX);
+    return c->lingering || (c->starts_tls && c->stream.ssl != NULL) || (may_step(c) && !c->rests && c->in.len < CONNECTION_IN_BYTES_MAX);
 }
 
 static void
@@ -124,13 +124,29 @@ begin_compression(struct connection *c, struct slice *in)
     in->len = 0;
 }
 
+static uint64_t
+now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Others are to have their turns. */
+static void
+rest_in_time(struct connection *c)
+{
+    c->rests = c->rests || now_us() - c->turn_began_us > CONNECTION_TURN_US;
+}
+
 static void
 take_steps(struct connection *c)
 {
     struct slice in = buf_slice(&c->in);
 
-    while (may_step(c) && c->protocol->step(c, &in))
-        ;
+    while (may_step(c) && !c->rests && c->protocol->step(c, &in))
+        rest_in_time(c);
     if (c->begins_compression)
         begin_compression(c, &in);
     /* What was sent behind STLS came in plain and is thrown away (RFC 2595 section 2.2). */
@@ -231,31 +247,14 @@ handshake(struct connection *c)
 
 /* ---- The end of a turn --------------------------------------------------------------------------------------------------- */
 
-static uint64_t
-now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* Makes more of a long answer, until there is enough of it, or others are to have their turns. */
 static void
-make_more(struct connection *c, uint64_t *began_us)
+make_more(struct connection *c)
 {
     while (c->producing && !c->rests && c->out.len < CONNECTION_OUT_ENOUGH && c->out.fault == MT_OK && !c->broken) {
-        uint64_t now = now_us();
-
-        if (*began_us == 0)
-            *began_us = now;
-        c->rests = now - *began_us > CONNECTION_TURN_US;
-        if (!c->rests)
-            c->producing = c->protocol->produce(c) && !c->ending;
+        c->producing = c->protocol->produce(c) && !c->ending;
+        rest_in_time(c);
     }
-    /* Not event_active, which would have it run before the loop looks for what others sent. */
-    if (c->rests && c->producing)
-        event_add(&c->ev_write, NULL);
 }
 
 /* What goes out: what was said, or what came of it where both sides compress. */
@@ -282,14 +281,12 @@ all_is_sent(const struct connection *c)
 static void
 send_said(struct connection *c)
 {
-    uint64_t began_us = 0;
-
     while (!c->broken) {
         struct buf *out;
         size_t      sent = 0;
         int         rc;
 
-        make_more(c, &began_us);
+        make_more(c);
         if (c->out.fault != MT_OK)
             c->broken = true;
         out = choose_sent(c);
@@ -340,10 +337,17 @@ begin_handshake(struct connection *c)
     connection_limit(c, DEADLINE_TLS);
 }
 
+/* There is something to do in the next turn. */
+static bool
+goes_on(const struct connection *c)
+{
+    return c->rests && (c->producing || (c->in.len > 0 && may_step(c)));
+}
+
 static void
 stop_when_idle(struct connection *c)
 {
-    if (!c->stopping || c->ending || c->waiting || (c->producing && !c->revoked))
+    if (!c->stopping || c->ending || c->waiting || ((c->producing || goes_on(c)) && !c->revoked))
         return;
     if (c->starts_tls || !c->greeted || c->producing)
         c->broken = true;
@@ -362,6 +366,16 @@ free_answer(struct connection *c)
         compression_rest(c->compression);
 }
 
+/* Where the client takes none of its answers, the turn does not come. */
+static void
+wait_for_turn(struct connection *c)
+{
+    /* Not event_active, which would have it run before the loop looks for what others sent. */
+    event_add(&c->ev_write, NULL);
+    if (c->deadline.kind == DEADLINE_IDLE || c->deadline.kind == DEADLINE_STALLED)
+        connection_limit(c, DEADLINE_STALLED);
+}
+
 static void
 connection_settle(struct connection *c)
 {
@@ -369,6 +383,7 @@ connection_settle(struct connection *c)
     bool   was_producing;
 
     c->rests = false;
+    c->turn_began_us = now_us();
     /* The end of a long answer lets the commands behind it go on. */
     do {
         before = c->in.len;
@@ -376,7 +391,7 @@ connection_settle(struct connection *c)
         if (c->greeted)
             take_steps(c);
         send_said(c);
-    } while (c->in.len > 0 && (c->in.len < before || (was_producing && !c->producing)) && may_step(c));
+    } while (c->in.len > 0 && (c->in.len < before || (was_producing && !c->producing)) && may_step(c) && !c->rests);
     end_stall(c);
     stop_when_idle(c);
     send_said(c);
@@ -389,8 +404,11 @@ connection_settle(struct connection *c)
         return;
     }
     free_answer(c);
+    /* Until it goes on nothing is read, so that a client's end comes behind all that it sent. */
+    c->rests = goes_on(c);
     choose_reading(c);
-    /* Not event_active, as in make_more. */
+    if (c->rests)
+        wait_for_turn(c);
     if (c->reading && c->compression != NULL && !compression_is_drained(c->compression))
         event_add(&c->ev_write, NULL);
     /* TLS may hold octets that the socket no longer announces. */

@@ -7,6 +7,9 @@
  * Each callback of the loop is a turn: it lets the protocol take steps, and ends with connection_settle, which sends what was
  * said and frees the connection when it is over. Nothing else frees one, except connection_free at the end of the process.
  *
+ * A turn takes CONNECTION_TURN_US, and at most the one step longer that it had begun: who sends many commands at once has them done in
+ * as many turns as they need, and others have theirs in between.
+ *
  * A long answer is made piece by piece as the client reads it (produce): neither memory nor a snapshot of the database waits
  * for a slow client.
  */
@@ -25,7 +28,7 @@
 #define CONNECTION_OUT_BYTES_MAX (4096u * 1024) /* of what was said and has not left: a SEARCH that finds 300,000 messages, all in one */
 #define CONNECTION_OUT_ENOUGH    (64u * 1024)   /* nothing more is said before the client has read this much */
 #define CONNECTION_CLOSING_MS    2000u
-#define CONNECTION_TURN_US       2000u          /* a long answer is made for so long, then the others have their turns */
+#define CONNECTION_TURN_US       2000u          /* steps are taken, and a long answer is made, for so long; then the others have their turns */
 
 struct compression;
 struct imapd;
@@ -66,6 +69,7 @@ struct connection {
     bool                   greeted;
     bool                   producing;   /* produce is to be called until it says that that was all */
     bool                   rests;       /* it has had its turn; goes on in the next one */
+    uint64_t               turn_began_us;
     bool                   waiting;     /* for store, or for a login (login_try.h): no steps */
     bool                   ending;      /* what was said is the last */
     bool                   stopping;    /* the process ends: so does this, as soon as its answer is out */

@@ -47,7 +47,7 @@ imap_answer(struct connection *c, const char *status, const char *format, ...)
     if (strcmp(status, "BAD") != 0)
         s->errors = 0;
     else if (++s->errors >= c->imapd->config->access.errors_max) {
-        limits_reached(c->imapd->clients, &c->limit, c->client, LIMIT_ERRORS);
+        session_too_many_errors(c);
         imap_say(c, "BYE too many commands that cannot be understood");
         connection_end(c);
     }

@@ -75,6 +75,7 @@ struct imap {
     bool              expunges_only;                /* only these */
     bool              closes;                       /* the expunge under way is that of a CLOSE */
     uint64_t          expunged;                     /* messages, by it */
+    uint32_t          expunge_next;                 /* UID from which it goes on */
 };
 
 typedef void imap_handler_fn(struct connection *c, struct imap_reader *r);

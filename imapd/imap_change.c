@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { ENTRIES_AT_ONCE = 4096 };
+
 /* ---- STORE ---------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -30,7 +32,7 @@ add_flag(struct imap_mark_order *order, struct imap_reader *r, struct slice flag
     if (flag.len > 0 && flag.data[0] == '\\')
         imap_fail(r, "\\Seen, \\Answered, \\Flagged, \\Deleted, \\Draft or a keyword");
     else if (len + 1 + flag.len > ENTRY_KEYWORDS_BYTES)
-        imap_fail(r, "fewer keywords");
+        imap_fail(r, "at most 1024 octets of keywords");
     else if (!entry_has_keyword(slice_of(order->keywords), flag)) {
         if (len > 0)
             order->keywords[len++] = ' ';
@@ -125,9 +127,14 @@ store_uids(struct connection *c, struct imap_reader *r)
 
 static int on_expunged(struct connection *c, int rc, struct reader *r);
 
+/* Goes through the folder for the next messages that are marked, as many as one request takes. */
 struct marked {
+    struct imap_task        task;
     const struct imap_view *view;
     const struct imap_set  *only;       /* UIDs; NULL: all */
+    uint32_t                next_uid;   /* to be looked at */
+    unsigned                looked;     /* in this step */
+    bool                    more;       /* there may be more to look at */
     uint64_t                ids[MSG_MESSAGES_DELETE_MAX];
     uint32_t                count;
 };
@@ -138,27 +145,31 @@ add_marked(void *arg, uint32_t uid, const struct entry *e)
     struct marked *m = arg;
     bool           exact;
 
+    m->next_uid = uid;
+    m->more = m->looked++ == ENTRIES_AT_ONCE || m->count == MSG_MESSAGES_DELETE_MAX;
+    if (m->more)
+        return false;
+    m->next_uid = uid + 1;
     if ((e->flags & ENTRY_DELETED) == 0 || (m->only != NULL && !imap_set_has(m->only, uid)))
         return true;
     imap_view_find(m->view, uid, &exact);
     if (exact)
         m->ids[m->count++] = e->message_id;
-    return m->count < MSG_MESSAGES_DELETE_MAX;
+    return true;
 }
 
 static int
 find_marked(struct connection *c, struct marked *m)
 {
-    struct imap   *s = c->own;
-    struct db_view view;
-    int            rc = db_view_begin(c->imapd->db, &view);
+    const struct imap *s = c->own;
+    struct db_view     view;
+    int                rc = db_view_begin(c->imapd->db, &view);
 
-    m->view = &s->view;
-    m->only = s->expunges_only ? &s->expunging : NULL;
-    m->count = 0;
     if (rc != MT_OK)
         return rc;
-    rc = db_entries(&view, s->view.mailbox_id, s->view.folder_id, 0, add_marked, m);
+    m->looked = 0;
+    m->more = false;
+    rc = db_entries(&view, s->view.mailbox_id, s->view.folder_id, m->next_uid, add_marked, m);
     db_view_end(&view);
     return rc;
 }
@@ -177,28 +188,67 @@ end_expunge(struct connection *c, const char *status, const char *text)
     imap_answer(c, status, "%s%s", s->expunged > 0 && status[0] == 'O' ? imap_vanished_code(c, code) : "", text);
 }
 
-/* The next of the messages that are marked, until there are none. */
 static void
-ask_to_expunge(struct connection *c)
+ask_to_expunge(struct connection *c, const struct marked *m)
+{
+    struct imap *s = c->own;
+    struct buf  *b = store_ask_begin(c, MSG_MESSAGES_DELETE, on_expunged);
+
+    if (b == NULL) {
+        end_expunge(c, "NO", "[UNAVAILABLE] some messages were not removed: the store is not there at the moment");
+        return;
+    }
+    s->expunge_next = m->next_uid;
+    write_u32(b, s->view.mailbox_id);
+    write_u32(b, m->count);
+    for (uint32_t i = 0; i < m->count; i++)
+        write_u64(b, m->ids[i]);
+    if (!store_ask_end(c->imapd))
+        end_expunge(c, "NO", "[UNAVAILABLE] some messages were not removed: the store takes nothing more at the moment");
+}
+
+/* A step through the folder. Where enough is found, store is asked, whose answer goes on. */
+static bool
+produce_marked(struct connection *c, struct imap_task *t)
+{
+    const struct imap *s = c->own;
+    struct marked     *m = (struct marked *)t;
+    int                rc = find_marked(c, m);
+
+    if (rc == MT_OK && m->more && m->count < MSG_MESSAGES_DELETE_MAX)
+        return true;
+    if (rc != MT_OK)
+        end_expunge(c, "NO", "[UNAVAILABLE] some messages were not removed: the mailbox cannot be read at the moment");
+    else if (m->count > 0)
+        ask_to_expunge(c, m);
+    else
+        end_expunge(c, "OK", s->closes ? "CLOSE completed" : "EXPUNGE completed");
+    return false;
+}
+
+static void
+free_marked(struct imap_task *t)
+{
+    free(t);
+}
+
+/* The messages that are marked, from that UID on. */
+static void
+expunge_from(struct connection *c, uint32_t uid)
 {
     struct imap   *s = c->own;
     struct marked *m = malloc(sizeof(*m));
-    struct buf    *b = NULL;
-    int            rc = m == NULL ? MT_ENOMEM : find_marked(c, m);
 
-    if (rc == MT_OK && m->count == 0) {
-        end_expunge(c, "OK", s->closes ? "CLOSE completed" : "EXPUNGE completed");
-    } else if (rc != MT_OK || (b = store_ask_begin(c, MSG_MESSAGES_DELETE, on_expunged)) == NULL) {
-        end_expunge(c, "NO", "[UNAVAILABLE] some messages were not removed: the store is not there at the moment");
-    } else {
-        write_u32(b, s->view.mailbox_id);
-        write_u32(b, m->count);
-        for (uint32_t i = 0; i < m->count; i++)
-            write_u64(b, m->ids[i]);
-        if (!store_ask_end(c->imapd))
-            end_expunge(c, "NO", "[UNAVAILABLE] some messages were not removed: the store takes nothing more at the moment");
+    if (m == NULL) {
+        end_expunge(c, "NO", "[SERVERBUG] out of memory: some messages were not removed");
+        return;
     }
-    free(m);
+    m->task = (struct imap_task){ produce_marked, free_marked };
+    m->view = &s->view;
+    m->only = s->expunges_only ? &s->expunging : NULL;
+    m->next_uid = uid;
+    m->count = 0;
+    imap_begin_task(c, &m->task);
 }
 
 static int
@@ -216,7 +266,7 @@ on_expunged(struct connection *c, int rc, struct reader *r)
     if (rc != MT_OK)
         end_expunge(c, "NO", "[UNAVAILABLE] some messages were not removed; try again");
     else
-        ask_to_expunge(c);
+        expunge_from(c, s->expunge_next);
     return rc == MT_EPROTO ? rc : MT_OK;
 }
 
@@ -228,7 +278,7 @@ begin_expunge(struct connection *c, bool closes)
     s->closes = closes;
     s->expunged = 0;
     if (!s->read_only)
-        ask_to_expunge(c);
+        expunge_from(c, 0);
     else if (closes)
         end_expunge(c, "OK", "CLOSE completed");
     else
@@ -274,11 +324,20 @@ close_folder(struct connection *c, struct imap_reader *r)
     begin_expunge(c, true);
 }
 
+/* One with a message goes to imap_append.h before it is a whole command. */
+static void
+append_nothing(struct connection *c, struct imap_reader *r)
+{
+    (void)r;
+    imap_answer(c, "BAD", "[CLIENTBUG] a literal with the message was expected behind the name, such as {310}");
+}
+
 const struct imap_verb imap_change_verbs[] = {
     { "STORE",       IMAP_SELECTED, true,  store_numbers },
     { "UID STORE",   IMAP_SELECTED, false, store_uids    },
     { "EXPUNGE",     IMAP_SELECTED, false, expunge       },
     { "UID EXPUNGE", IMAP_SELECTED, false, uid_expunge   },
     { "CLOSE",       IMAP_SELECTED, false, close_folder  },
+    { "APPEND",      IMAP_LOGGED_IN | IMAP_SELECTED, false, append_nothing },
     { NULL,          0,             false, NULL          },
 };

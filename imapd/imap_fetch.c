@@ -76,6 +76,22 @@ is_within_message(const struct imap_fetch *f)
     return f->at > 0 && f->message_id != 0;
 }
 
+/* Its folder was deleted meanwhile, with all that was asked for. */
+static bool
+folder_has_gone(struct connection *c)
+{
+    const struct imap   *s = c->own;
+    struct folder_record folder;
+    struct db_view       view;
+    bool                 gone;
+
+    if (db_view_begin(c->imapd->db, &view) != MT_OK)
+        return false;
+    gone = db_folder(&view, s->view.mailbox_id, s->view.folder_id, &folder) == MT_ENOTFOUND;
+    db_view_end(&view);
+    return gone;
+}
+
 /*
  * RFC 2180 section 4.1, RFC 5530, RFC 3516 section 4.3: what could be said was said; the tagged answer tells what could not.
  */
@@ -87,6 +103,10 @@ end_fetch(struct connection *c, struct imap_fetch *f)
                        f->undecodable ? "[UNKNOWN-CTE] a part has an encoding that is not known; BODY[] shows it as it is" :
                        f->gone        ? "[EXPUNGEISSUED] some of the messages have gone" : "FETCH completed";
 
+    if (f->gone && folder_has_gone(c)) {
+        imap_answer(c, "NO", "[NONEXISTENT] the mailbox was deleted");
+        return;
+    }
     if (f->seen.count > 0)
         imap_mark_begin(c, &f->seen, &(struct imap_mark_order){ .op = MSG_FLAGS_ADD, .flags = ENTRY_SEEN, .unchanged_since = UINT64_MAX,
                                                                 .says_uid = f->uids, .command = "FETCH", .status = status, .text = text });

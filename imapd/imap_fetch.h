@@ -13,7 +13,6 @@
 #include "imapd/imap_vanished.h"
 
 #define IMAP_FETCH_ITEMS_MAX 64u
-#define IMAP_FETCH_NAMES_MAX 256u               /* of one HEADER.FIELDS */
 
 /* From ITEM_SECTION on: octets of the message are read, and the same kind may be asked for several times. */
 enum imap_fetch_kind { ITEM_UID, ITEM_FLAGS, ITEM_INTERNALDATE, ITEM_SIZE, ITEM_MODSEQ, ITEM_EMAILID, ITEM_THREADID, ITEM_SAVEDATE, ITEM_PREVIEW,
@@ -26,8 +25,7 @@ struct imap_fetch_item {
     bool                 partial;
     uint32_t             path[IMAP_PATH_MAX];
     unsigned             path_len;
-    struct slice         names[IMAP_FETCH_NAMES_MAX];
-    unsigned             name_count;
+    struct imap_field_names names;
     uint64_t             offset, octets;            /* of a partial */
     const char          *label;                     /* RFC822, RFC822.HEADER, RFC822.TEXT; NULL: BODY[…] */
 };
@@ -63,6 +61,7 @@ struct imap_fetch {
     enum part_encoding      encoding;
     struct imap_binary      binary;
     struct imap_fields      fields;
+    uint64_t                octets;                 /* of headers that this step has gone through */
     struct imap_set         seen;                   /* UIDs that are to be marked */
     bool                    gone, damaged, undecodable;     /* that came up: the tagged answer says so */
 };

@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-enum { PIECE_BYTES = 64 * 1024, DESCRIBED_BYTES_MAX = 1024 * 1024 };
+enum { PIECE_BYTES = 64 * 1024, DESCRIBED_BYTES_MAX = 1024 * 1024, HEADERS_A_STEP = 512 * 1024 };
 
 /* What stands between two items. */
 static void
@@ -35,8 +35,8 @@ put_internal_date(struct buf *b, uint64_t us)
 static void
 put_names(struct buf *b, const struct imap_fetch_item *item)
 {
-    for (unsigned i = 0; i < item->name_count; i++) {
-        struct slice name = item->names[i];
+    for (unsigned i = 0; i < item->names.count; i++) {
+        struct slice name = item->names.names[i];
         size_t       plain = 0;
 
         while (plain < name.len && (unsigned char)name.data[plain] > ' ' && (unsigned char)name.data[plain] < 0x7f &&
@@ -146,7 +146,7 @@ make_from_start(struct imap_fetch *f, const struct imap_fetch_item *item)
         partial = (struct imap_partial){ .skip = item->offset, .left = item->octets };
     f->piece = f->whole;
     if (item->by_fields)
-        imap_fields_begin(&f->fields, item->names, item->name_count, item->not_fields, partial);
+        imap_fields_begin(&f->fields, &item->names, item->not_fields, partial);
     else
         imap_binary_begin(&f->binary, f->encoding, partial);
 }
@@ -182,6 +182,7 @@ put_fields(struct connection *c, struct imap_fetch *f, const struct imap_fetch_i
     make_from_start(f, item);
     if (rc == MT_OK)
         rc = feed(f, item, buf_slice(&header), &chosen);
+    f->octets += header.len;
     if (rc == MT_OK)
         rc = finish(f, item, &chosen);
     if (rc == MT_OK) {
@@ -378,7 +379,8 @@ imap_fetch_say(struct connection *c, struct imap_fetch *f, struct imap_message *
 {
     int rc = MT_OK;
 
-    while (rc == MT_OK && f->at < f->count && f->stage == FETCH_ITEMS && (f->at == 0 || c->out.len < CONNECTION_OUT_ENOUGH))
+    f->octets = 0;
+    while (rc == MT_OK && f->at < f->count && f->stage == FETCH_ITEMS && (f->at == 0 || c->out.len < CONNECTION_OUT_ENOUGH) && f->octets < HEADERS_A_STEP)
         rc = put_item(c, f, &f->items[f->at++], m, uid, e);
     if (rc == MT_OK && f->at == f->count && f->stage == FETCH_ITEMS) {
         if (!f->said)       /* RFC 9051 section 9: no answer without an item */

@@ -25,10 +25,8 @@ read_names(struct imap_reader *r, struct imap_fetch_item *item)
     if (!imap_take(r, "("))
         imap_fail(r, "a list of field names");
     while (imap_ok(r) && !imap_next_is(r, ')')) {
-        if (item->name_count == IMAP_FETCH_NAMES_MAX)
+        if (!imap_field_names_add(&item->names, imap_astring(r)))
             imap_fail(r, "at most 256 field names");
-        else
-            item->names[item->name_count++] = imap_astring(r);
         imap_take(r, " ");
     }
     if (!imap_take(r, ")"))
@@ -45,7 +43,7 @@ read_path(struct imap_reader *r, struct imap_fetch_item *item)
         uint32_t number = imap_number(r);
 
         if (item->path_len == IMAP_PATH_MAX || number == 0)
-            imap_fail(r, "part numbers from 1, at most 32 of them");
+            imap_fail(r, "part numbers from 1, at most 102 of them");
         else
             item->path[item->path_len++] = number;
         dot = imap_take(r, ".");
@@ -189,8 +187,9 @@ read_bracketed(struct imap_fetch *f)
     return true;
 }
 
+/* alone: not in a list, where a macro must not stand (RFC 9051 section 9, fetch). */
 static void
-read_item(struct imap_fetch *f)
+read_item(struct imap_fetch *f, bool alone)
 {
     static const struct {
         const char          *name;
@@ -224,7 +223,7 @@ read_item(struct imap_fetch *f)
         }
     if (slice_equal_nocase(word, slice_of("PREVIEW")))
         read_preview(f);
-    else if (!add_macro(f, word))
+    else if (!alone || !add_macro(f, word))
         imap_fail(&f->reader, "something to fetch, such as FLAGS, ENVELOPE, BODYSTRUCTURE or BODY[]");
 }
 
@@ -234,11 +233,11 @@ read_items(struct imap_fetch *f)
     struct imap_reader *r = &f->reader;
 
     if (!imap_take(r, "(")) {
-        read_item(f);
+        read_item(f, true);
         return;
     }
     do
-        read_item(f);
+        read_item(f, false);
     while (imap_take(r, " "));
     if (!imap_take(r, ")"))
         imap_fail(r, "the end of the items");

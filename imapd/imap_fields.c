@@ -2,27 +2,79 @@
 
 #include "lib/error.h"
 
+#include <string.h>
+
 /*
  * LINE -blank-> FIELD (of the field before), -LF-> END, -CR-> EMPTY, -else-> NAME; NAME -':'-> FIELD, -LF-> LINE (no field);
  * FIELD -LF-> LINE; EMPTY -LF-> END, -else-> NAME.
  */
 enum state { LINE, EMPTY, NAME, FIELD, END };
 
-void
-imap_fields_begin(struct imap_fields *f, const struct slice *names, unsigned count, bool except, struct imap_partial partial)
+/* ---- Names ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Shorter ones first. Equal without case: 0. */
+static int
+compare_names(struct slice a, struct slice b)
 {
-    *f = (struct imap_fields){ .partial = partial, .names = names, .count = count, .except = except, .state = LINE };
+    size_t at = 0;
+
+    if (a.len != b.len)
+        return a.len > b.len ? 1 : -1;
+    while (at < a.len && ascii_lower(a.data[at]) == ascii_lower(b.data[at]))
+        at++;
+    return at == a.len ? 0 : ascii_lower(a.data[at]) > ascii_lower(b.data[at]) ? 1 : -1;
+}
+
+/* Where in the sorted names it is, or would be. */
+static unsigned
+find_name(const struct imap_field_names *n, struct slice name, bool *found)
+{
+    unsigned from = 0, to = n->count;
+
+    *found = false;
+    while (from < to && !*found) {
+        unsigned at = from + (to - from) / 2;
+        int      order = compare_names(name, n->names[n->sorted[at]]);
+
+        *found = order == 0;
+        if (order > 0)
+            from = at + 1;
+        else
+            to = at;
+    }
+    return to;
+}
+
+bool
+imap_field_names_add(struct imap_field_names *n, struct slice name)
+{
+    unsigned at;
+    bool     found;
+
+    if (n->count == IMAP_FIELD_NAMES_MAX)
+        return false;
+    at = find_name(n, name, &found);
+    memmove(n->sorted + at + 1, n->sorted + at, n->count - at);
+    n->sorted[at] = (uint8_t)n->count;
+    n->names[n->count++] = name;
+    return true;
+}
+
+/* ---- Fields ----------------------------------------------------------------------------------------------------------------------- */
+
+void
+imap_fields_begin(struct imap_fields *f, const struct imap_field_names *names, bool except, struct imap_partial partial)
+{
+    *f = (struct imap_fields){ .partial = partial, .names = names, .except = except, .state = LINE };
 }
 
 static bool
 is_named(const struct imap_fields *f)
 {
-    struct slice name = slice_trim(slice_make(f->name, f->name_len));
+    bool found;
 
-    for (unsigned i = 0; i < f->count; i++)
-        if (slice_equal_nocase(f->names[i], name))
-            return true;
-    return false;
+    find_name(f->names, slice_trim(slice_make(f->name, f->name_len)), &found);
+    return found;
 }
 
 /* The name is complete, or too long to be one that was asked for. */

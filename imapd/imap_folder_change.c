@@ -23,18 +23,24 @@ refuse(struct connection *c, const char *command, int rc)
         imap_answer(c, "NO", "[NONEXISTENT] there is no such mailbox");
         break;
     case MT_EINVALID:
-        imap_answer(c, "NO", "[CANNOT] that is not possible with this mailbox, or no name for one");
+        imap_answer(c, "NO", "[CANNOT] that is not possible with this mailbox");
         break;
     case MT_EBUSY:
         imap_answer(c, "NO", "[HASCHILDREN] there are mailboxes below it: delete these first");
         break;
     case MT_ESIZE:
-        imap_answer(c, "NO", "[LIMIT] there may be %u mailboxes", DB_FOLDERS_MAX);
+        imap_answer(c, "NO", "[LIMIT] a mailbox may have %u folders", DB_FOLDERS_MAX);
         break;
     default:
         imap_answer(c, "NO", "[UNAVAILABLE] %s failed: %s", command, mt_strerror(rc));
         break;
     }
+}
+
+static void
+refuse_name(struct connection *c, struct slice name)
+{
+    imap_answer(c, "NO", "[CANNOT] that is no name for a mailbox: %s", folder_name_fault(name));
 }
 
 /* The command's tagged answer after store's, where that has no fields. */
@@ -138,8 +144,8 @@ create(struct connection *c, struct imap_reader *r)
     name = read_new_name(c, r, text);
     if (imap_refuse_syntax(c, r))
         return;
-    if (!folder_name_is_fine(name))
-        refuse(c, "CREATE", MT_EINVALID);
+    if (folder_name_fault(name) != NULL)
+        refuse_name(c, name);
     else
         ask_to_create(c, name, "CREATE", on_created);
 }
@@ -192,9 +198,9 @@ on_deleted(struct connection *c, int rc, struct reader *r)
     return MT_OK;
 }
 
-/* For the log, which tells it when the folder has gone. */
+/* Name and messages are for the log, which tells them when the folder has gone. */
 static void
-note_deleting(struct connection *c, struct slice name)
+begin_delete(struct connection *c, struct slice name)
 {
     struct imap         *s = c->own;
     struct folder_record folder;
@@ -202,11 +208,12 @@ note_deleting(struct connection *c, struct slice name)
 
     slice_copy(s->deleting, sizeof(s->deleting), name);
     s->deleted = 0;
-    if (db_view_begin(c->imapd->db, &view) != MT_OK)
-        return;
-    if (db_folder(&view, s->login.mailbox_id, s->changing, &folder) == MT_OK)
-        s->deleted = folder.messages;
-    db_view_end(&view);
+    if (db_view_begin(c->imapd->db, &view) == MT_OK) {
+        if (db_folder(&view, s->login.mailbox_id, s->changing, &folder) == MT_OK)
+            s->deleted = folder.messages;
+        db_view_end(&view);
+    }
+    ask_to_delete(c);
 }
 
 static void
@@ -226,10 +233,8 @@ delete(struct connection *c, struct imap_reader *r)
         imap_refuse_read(c, rc);
     else if (s->changing < FOLDER_FIRST_OWN)
         imap_answer(c, "NO", "[CANNOT] INBOX and Unmatched stay");
-    else {
-        note_deleting(c, name);
-        ask_to_delete(c);
-    }
+    else
+        begin_delete(c, name);
 }
 
 /* ---- RENAME ----------------------------------------------------------------------------------------------------------------------- */
@@ -320,8 +325,8 @@ rename_folder(struct connection *c, struct imap_reader *r)
     rc = imap_find_folder(c, name, &id);
     if (rc != MT_OK)
         imap_refuse_read(c, rc);
-    else if (!folder_name_is_fine(to))
-        refuse(c, "RENAME", MT_EINVALID);
+    else if (folder_name_fault(to) != NULL)
+        refuse_name(c, to);
     else if (id == FOLDER_INBOX)
         ask_to_create(c, to, "RENAME", on_inbox_created);
     else

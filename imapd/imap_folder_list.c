@@ -18,6 +18,7 @@ struct listing {
     struct imap_list_names names;
     bool                   chosen;      /* which names are to be said */
     unsigned               at;          /* the next one to say */
+    struct imap_status     status;      /* of the one that was said last; items 0: none is under way */
 };
 
 /* Not all attributes go together: a name that is no folder, and leads to others that are none, has no children and yet something below it. */
@@ -127,22 +128,29 @@ gather(struct connection *c, struct listing *l)
     return rc;
 }
 
-/* A folder that has gone meanwhile has no STATUS (RFC 9051 section 6.3.9.2). */
+/* A step of the STATUS under way. A folder that has gone meanwhile has none (RFC 9051 section 6.3.9.2). */
 static void
-say_status_of(struct connection *c, const struct listing *l, const struct imap_list_name *n)
+count_some(struct connection *c, struct listing *l)
 {
-    const struct imap   *s = c->own;
-    struct folder_record f;
-    struct db_view       view;
+    const struct imap           *s = c->own;
+    const struct imap_list_name *n = &l->names.names[l->at - 1];
+    struct folder_record         f;
+    struct db_view               view;
+    bool                         over = true;
 
-    if (db_view_begin(c->imapd->db, &view) != MT_OK)
-        return;
-    if (db_folder(&view, s->login.mailbox_id, n->folder_id, &f) == MT_OK && slice_equal(f.name, n->name))
-        imap_status_say(&c->out, &view, &f, l->list.status_items, imap_speaks_utf8(s));
-    db_view_end(&view);
+    if (db_view_begin(c->imapd->db, &view) == MT_OK) {
+        if (db_folder(&view, s->login.mailbox_id, n->folder_id, &f) == MT_OK && slice_equal(f.name, n->name)) {
+            over = imap_status_step(&l->status, &view, &f);
+            if (over)
+                imap_status_say(&c->out, &l->status, &f, imap_speaks_utf8(s));
+        }
+        db_view_end(&view);
+    }
+    if (over)
+        l->status.items = 0;
 }
 
-/* Some matches, or what is to be said up to the next STATUS, whose messages may have to be counted one by one. */
+/* Some matches, or what is to be said up to the next STATUS, or a step of that. */
 static bool
 produce(struct connection *c, struct imap_task *t)
 {
@@ -151,6 +159,10 @@ produce(struct connection *c, struct imap_task *t)
     l->chosen = l->chosen || imap_list_choose(&l->list, &l->names);
     if (!l->chosen)
         return true;
+    if (l->status.items != 0) {
+        count_some(c, l);
+        return true;
+    }
     while (l->at < l->names.count) {
         const struct imap_list_name *n = &l->names.names[l->at++];
 
@@ -158,7 +170,7 @@ produce(struct connection *c, struct imap_task *t)
             continue;
         say_name(c, &l->list, n, slice_make("", 0));
         if (l->list.status_items != 0 && n->meets && n->folder_id != 0) {
-            say_status_of(c, l, n);
+            imap_status_begin(&l->status, l->list.status_items);
             return true;
         }
     }
@@ -226,16 +238,51 @@ lsub(struct connection *c, struct imap_reader *r)
 
 /* ---- STATUS, NAMESPACE ---------------------------------------------------------------------------------------------------------- */
 
+struct status {
+    struct imap_task   task;
+    uint32_t           folder_id;
+    struct imap_status status;
+};
+
+static void
+free_status(struct imap_task *t)
+{
+    free(t);
+}
+
+static bool
+produce_status(struct connection *c, struct imap_task *task)
+{
+    const struct imap   *s = c->own;
+    struct status       *t = (struct status *)task;
+    struct folder_record folder;
+    struct db_view       view;
+    bool                 over = false;
+    int                  rc = db_view_begin(c->imapd->db, &view);
+
+    if (rc == MT_OK) {
+        rc = db_folder(&view, s->login.mailbox_id, t->folder_id, &folder);
+        over = rc == MT_OK && imap_status_step(&t->status, &view, &folder);
+        if (over)
+            imap_status_say(&c->out, &t->status, &folder, imap_speaks_utf8(s));
+        db_view_end(&view);
+    }
+    if (rc != MT_OK)
+        imap_refuse_read(c, rc);
+    else if (over)
+        imap_answer(c, "OK", "STATUS completed");
+    return rc == MT_OK && !over;
+}
+
 static void
 status(struct connection *c, struct imap_reader *r)
 {
-    const struct imap   *s = c->own;
-    struct folder_record folder;
-    struct db_view       view;
-    char                 text[IMAP_NAME_BYTES + 1];
-    struct slice         name;
-    unsigned             items;
-    int                  rc;
+    struct status *t;
+    char           text[IMAP_NAME_BYTES + 1];
+    struct slice   name;
+    uint32_t       folder_id;
+    unsigned       items;
+    int            rc;
 
     imap_space(r);
     name = imap_read_name(r, text);
@@ -243,17 +290,18 @@ status(struct connection *c, struct imap_reader *r)
     items = imap_status_items(r);
     if (imap_refuse_syntax(c, r))
         return;
-    rc = db_view_begin(c->imapd->db, &view);
-    if (rc == MT_OK) {
-        rc = db_folder_by_name(&view, s->login.mailbox_id, name, &folder);
-        if (rc == MT_OK)
-            imap_status_say(&c->out, &view, &folder, items, imap_speaks_utf8(s));
-        db_view_end(&view);
-    }
-    if (rc != MT_OK)
+    rc = imap_find_folder(c, name, &folder_id);
+    t = rc == MT_OK ? malloc(sizeof(*t)) : NULL;
+    if (rc != MT_OK) {
         imap_refuse_read(c, rc);
-    else
-        imap_answer(c, "OK", "STATUS completed");
+    } else if (t == NULL) {
+        imap_answer(c, "NO", "[SERVERBUG] out of memory");
+    } else {
+        t->task = (struct imap_task){ produce_status, free_status };
+        t->folder_id = folder_id;
+        imap_status_begin(&t->status, items);
+        imap_begin_task(c, &t->task);
+    }
 }
 
 static void

@@ -23,7 +23,7 @@ struct message {
     struct buf            header;
     bool                  has_header;
     bool                  unreadable;
-    bool                  pending;
+    bool                  pending;      /* the step has done enough */
 };
 
 static bool
@@ -35,7 +35,7 @@ read_record(struct message *m)
     return m->has_record;
 }
 
-/* The message's header, up to IMAP_HEADER_BYTES_MAX, read once; empty where it cannot be read. */
+/* The message's header, up to IMAP_HEADER_BYTES_MAX, read once in a step; empty where it cannot be read. */
 static struct slice
 read_header(struct message *m)
 {
@@ -86,12 +86,29 @@ feed_field(struct imap_match *match, struct slice name, struct slice value)
     buf_fini(&line);
 }
 
+/*
+ * The header, for a key that goes through all of it; what the key goes through counts as read. m->pending: the step has done enough; the key's
+ * value does not count.
+ */
+static struct slice
+header_for_key(struct message *m)
+{
+    struct slice header = slice_make("", 0);
+
+    m->pending = m->look->octets >= IMAP_LOOK_OCTETS;
+    if (!m->pending) {
+        header = read_header(m);
+        m->look->octets += header.len;
+    }
+    return header;
+}
+
 static bool
 has_field(struct message *m, const struct imap_key *key)
 {
     struct imap_match match;
     struct imap_field field;
-    struct slice      rest = read_header(m);
+    struct slice      rest = header_for_key(m);
 
     imap_match_init(&match, key->text);
     match.found = false;                /* an empty string is in every field, but a field there must be */
@@ -100,6 +117,7 @@ has_field(struct message *m, const struct imap_key *key)
             continue;
         if (key->text.len == 0)
             return true;
+        m->look->octets += field.value.len;
         feed_field(&match, slice_make("", 0), field.value);
     }
     return match.found;
@@ -314,7 +332,7 @@ fits_sent(struct message *m, const struct imap_key *key)
         return early;
     if (key->kind == KEY_SENT_ON && (sent / DAY_S > key->day + 1 || sent / DAY_S < key->day - 2))
         return false;
-    if (!imap_find_field(read_header(m), "Date", &field) || date_parse_zone(field.value, &sent, &zone_s) != MT_OK)
+    if (!imap_find_field(header_for_key(m), "Date", &field) || date_parse_zone(field.value, &sent, &zone_s) != MT_OK)
         zone_s = 0;
     return fits_day(key->kind, KEY_SENT_BEFORE, sent + zone_s, key->day);
 }
@@ -322,7 +340,7 @@ fits_sent(struct message *m, const struct imap_key *key)
 static bool
 fits_thread_id(struct message *m, const struct imap_key *key)
 {
-    return imap_thread_id_of(read_header(m), m->entry.message_id) == key->number;
+    return imap_thread_id_of(header_for_key(m), m->entry.message_id) == key->number;
 }
 
 static bool

@@ -239,7 +239,7 @@ on_changed(struct connection *c, int rc, struct reader *r)
         }
     }
     if (rc != MT_OK) {
-        end(c, "NO", rc == MT_ESIZE ? "failed: too many keywords" : "failed in the store; some flags may have been changed");
+        end(c, "NO", rc == MT_ESIZE ? "failed: a message may have 1024 octets of keywords" : "failed in the store; some flags may have been changed");
         return MT_OK;
     }
     imap_view_forget_flags(&s->view, modseq);

@@ -137,8 +137,8 @@ imap_message_range(const struct imap_message *m, const uint32_t *path, unsigned 
         return true;
     default:
         *out = (struct imap_range64){ head + p->header_at, head + p->body_at };
-        /* Of a message that is no multipart, 1.MIME is its own header. */
-        if (at == 0)
+        /* Of a message that is no multipart, 1.MIME is its own header, as served. */
+        if (at == 0 && section == IMAP_SECTION_MIME)
             out->from = 0;
         return true;
     }

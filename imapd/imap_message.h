@@ -8,8 +8,9 @@
  */
 
 #include "lib/db.h"
+#include "lib/mime.h"
 
-#define IMAP_PATH_MAX 32u           /* numbers in a section, such as the three of 2.1.3 */
+#define IMAP_PATH_MAX (MIME_DEPTH_MAX + 2u)     /* numbers in a section, such as the three of 2.1.3: as many as a part that is shown may have */
 
 struct imap_message {
     const struct db_view *view;     /* NULL: the octets are those of memory */

@@ -59,7 +59,7 @@ void
 imap_space(struct imap_reader *r)
 {
     if (!imap_take(r, " "))
-        imap_fail(r, "a space");
+        imap_fail(r, r->rest.len == 0 ? "an argument" : "a space");
 }
 
 /* ---- Characters ---------------------------------------------------------------------------------------------------------- */
@@ -101,10 +101,11 @@ is_set(char c)
     return (c >= '0' && c <= '9') || c == ':' || c == ',' || c == '*' || c == '$';
 }
 
+/* flag-keyword and flag-extension are atoms, and these are ASCII. */
 static bool
 is_flag(char c)
 {
-    return is_atom(c) || c == '\\' || c == ']';
+    return is_atom(c) && (unsigned char)c < 0x80;
 }
 
 static struct slice
@@ -142,7 +143,11 @@ imap_set_text(struct imap_reader *r)
 struct slice
 imap_flag(struct imap_reader *r)
 {
-    return span(r, is_flag, "a flag");
+    const struct slice before = r->rest;
+    const size_t       backslash = imap_take(r, "\\") ? 1 : 0;
+    const size_t       len = span(r, is_flag, "a flag").len;
+
+    return slice_sub(before, 0, len == 0 ? 0 : backslash + len);
 }
 
 static struct slice
@@ -153,8 +158,11 @@ quoted(struct imap_reader *r)
 
     take(r, 1);
     for (from = r->rest.data; r->rest.len > 0 && *from != '"'; from = r->rest.data) {
-        if (*from == '\\' && r->rest.len > 1)
+        if (*from == '\\') {           /* RFC 9051 section 9, QUOTED-CHAR */
             take(r, 1);
+            if (!imap_next_is(r, '"') && !imap_next_is(r, '\\'))
+                break;
+        }
         if (r->rest.data[0] == '\r' || r->rest.data[0] == '\n' || r->rest.data[0] == '\0')
             break;
         buf_append_byte(&r->unquoted, r->rest.data[0]);
@@ -250,6 +258,6 @@ bool
 imap_end(struct imap_reader *r)
 {
     if (r->fault == NULL && r->rest.len > 0)
-        imap_fail(r, "the end of the command");
+        imap_fail(r, imap_next_is(r, '*') || imap_next_is(r, '%') ? "a name in quotes, since it has a wildcard," : "the end of the command");
     return r->fault == NULL;
 }

@@ -163,6 +163,10 @@ begin_answer(struct connection *c, struct sort *f)
         buf_append_string(&c->out, "* SORT");
         return;
     }
+    if (returns == IMAP_RETURN_SAVE) {      /* RFC 5182 section 2.1: nothing is told */
+        f->said = count;
+        return;
+    }
     buf_printf(&c->out, "* ESEARCH (TAG \"%s\")%s", s->tag, f->seek.uids ? " UID" : "");
     if ((returns & IMAP_RETURN_MIN) != 0 && count > 0)
         buf_printf(&c->out, " MIN %u", shown(c, f, 0));
@@ -179,6 +183,11 @@ begin_answer(struct connection *c, struct sort *f)
 static void
 end_answer(struct connection *c, struct sort *f)
 {
+    if (f->seek.returns == IMAP_RETURN_SAVE) {
+        imap_seek_save(c, &f->seek);
+        imap_answer(c, "OK", "SORT completed");
+        return;
+    }
     if (f->seek.criteria.has_modseq && f->order.count > 0)
         buf_printf(&c->out, f->seek.returns == 0 ? " (MODSEQ %llu)" : " MODSEQ %llu", (unsigned long long)f->seek.modseq);
     buf_append_string(&c->out, "\r\n");
@@ -300,8 +309,11 @@ read_sort_criteria(struct sort *f, struct imap_reader *r)
         }
         add_criterion(f, (enum criterion_kind)kind, reverse);
         reverse = false;
-        if (imap_take(r, ") "))
+        if (imap_take(r, ")")) {
+            if (!imap_take(r, " "))
+                imap_fail(r, "a charset, such as UTF-8, and search keys behind it");
             return;
+        }
         imap_space(r);
     }
 }
@@ -327,7 +339,8 @@ begin_sort(struct connection *c, struct imap_reader *command, bool uids)
     imap_seek_read_returns(&f->seek);
     read_sort_criteria(f, &f->seek.reader);
     charset = imap_astring(&f->seek.reader);
-    imap_space(&f->seek.reader);
+    if (!imap_take(&f->seek.reader, " "))
+        imap_fail(&f->seek.reader, "a charset, such as UTF-8, and search keys behind it");
     if (imap_seek_read_criteria(c, &f->seek, true, charset))
         imap_begin_task(c, &f->task);
     else

@@ -35,49 +35,68 @@ imap_status_items(struct imap_reader *r)
     return items;
 }
 
-struct counts {
-    const struct db_view *view;         /* NULL: the octets are not wanted */
-    uint32_t              recent_uid;
-    uint32_t              recent, unseen, deleted;
-    uint64_t              deleted_bytes;
+void
+imap_status_begin(struct imap_status *n, unsigned items)
+{
+    *n = (struct imap_status){ .items = items };
+}
+
+struct counting {
+    struct imap_status         *n;
+    const struct db_view       *view;
+    const struct folder_record *folder;
+    unsigned                    looked;
+    bool                        more;
 };
 
 static bool
 count(void *arg, uint32_t uid, const struct entry *e)
 {
-    struct counts        *n = arg;
+    struct counting      *k = arg;
+    struct imap_status   *n = k->n;
     struct message_record m;
 
-    n->recent += uid >= n->recent_uid;
+    n->next_uid = uid;
+    k->more = k->looked >= IMAP_STATUS_ENTRIES;
+    if (k->more)
+        return false;
+    k->looked++;
+    n->next_uid = uid + 1;
+    n->recent += uid >= k->folder->recent_uid;
     n->unseen += (e->flags & ENTRY_SEEN) == 0;
     if ((e->flags & ENTRY_DELETED) == 0)
         return true;
     n->deleted++;
-    if (n->view != NULL && db_message(n->view, e->message_id, &m) == MT_OK)
+    if ((n->items & 1u << STATUS_DELETED_STORAGE) == 0)
+        return true;
+    k->looked += IMAP_STATUS_RECORD_ENTRIES;
+    if (db_message(k->view, e->message_id, &m) == MT_OK)
         n->deleted_bytes += message_size(&m);
     return true;
 }
 
-static struct counts
-count_all(const struct db_view *view, const struct folder_record *f, unsigned items)
+bool
+imap_status_step(struct imap_status *n, const struct db_view *view, const struct folder_record *f)
 {
-    const unsigned of_all = 1u << STATUS_UNSEEN | 1u << STATUS_DELETED | 1u << STATUS_DELETED_STORAGE;
-    struct counts  n = { .view = (items & 1u << STATUS_DELETED_STORAGE) != 0 ? view : NULL, .recent_uid = f->recent_uid };
+    const unsigned  of_all = 1u << STATUS_UNSEEN | 1u << STATUS_DELETED | 1u << STATUS_DELETED_STORAGE;
+    struct counting k = { .n = n, .view = view, .folder = f };
 
-    if ((items & (of_all | 1u << STATUS_RECENT)) != 0)
-        db_entries(view, f->mailbox_id, f->id, (items & of_all) != 0 ? 0 : f->recent_uid, count, &n);
-    return n;
+    if ((n->items & (of_all | 1u << STATUS_RECENT)) == 0)
+        return true;
+    if ((n->items & of_all) == 0 && n->next_uid < f->recent_uid)
+        n->next_uid = f->recent_uid;
+    db_entries(view, f->mailbox_id, f->id, n->next_uid, count, &k);
+    return !k.more;
 }
 
 void
-imap_status_say(struct buf *b, const struct db_view *view, const struct folder_record *f, unsigned items, bool utf8)
+imap_status_say(struct buf *b, const struct imap_status *n, const struct folder_record *f, bool utf8)
 {
-    const struct counts n = count_all(view, f, items);
-    const uint64_t      values[STATUS_ITEMS] = {
-        [STATUS_MESSAGES] = f->messages, [STATUS_RECENT] = n.recent, [STATUS_UIDNEXT] = f->uidnext, [STATUS_UIDVALIDITY] = f->uidvalidity,
-        [STATUS_UNSEEN] = n.unseen, [STATUS_DELETED] = n.deleted, [STATUS_SIZE] = f->bytes,
+    const uint64_t values[STATUS_ITEMS] = {
+        [STATUS_MESSAGES] = f->messages, [STATUS_RECENT] = n->recent, [STATUS_UIDNEXT] = f->uidnext, [STATUS_UIDVALIDITY] = f->uidvalidity,
+        [STATUS_UNSEEN] = n->unseen, [STATUS_DELETED] = n->deleted, [STATUS_SIZE] = f->bytes,
         [STATUS_HIGHESTMODSEQ] = f->modseq == 0 ? 1 : f->modseq,
-        [STATUS_DELETED_STORAGE] = (n.deleted_bytes + KIB - 1) / KIB,      /* RFC 9208 section 5.3 */
+        [STATUS_DELETED_STORAGE] = (n->deleted_bytes + KIB - 1) / KIB,      /* RFC 9208 section 5.3 */
     };
     const char *before = "";
 
@@ -85,7 +104,7 @@ imap_status_say(struct buf *b, const struct db_view *view, const struct folder_r
     imap_put_name(b, f->name, utf8);
     buf_append_string(b, " (");
     for (unsigned i = 0; i < STATUS_ITEMS; i++) {
-        if ((items & 1u << i) == 0)
+        if ((n->items & 1u << i) == 0)
             continue;
         if (i == STATUS_MAILBOXID)
             buf_printf(b, "%sMAILBOXID (F%x-%u)", before, f->mailbox_id, f->id);

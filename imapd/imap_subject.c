@@ -91,7 +91,7 @@ without_leaders(struct slice s, bool *reply)
     for (;;) {
         struct slice rest, last;
 
-        s = last = rest = skip_spaces(s);
+        last = rest = skip_spaces(s);
         while (take_blob(&rest))
             if (rest.len > 0)
                 last = rest;

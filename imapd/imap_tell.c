@@ -45,20 +45,39 @@ imap_put_flags(struct connection *c, uint32_t uid, const struct entry *e)
     buf_append_byte(b, ')');
 }
 
+/* Each with a space in front. A "]" would end a response code; the folder may have a keyword with one from older versions. */
+static void
+put_keywords(struct buf *b, struct slice keywords, bool in_code)
+{
+    while (keywords.len > 0) {
+        size_t       len = slice_find(keywords, ' ');
+        struct slice word = slice_sub(keywords, 0, len);
+
+        keywords = slice_sub(keywords, len + 1, keywords.len);
+        if (word.len == 0 || (in_code && slice_find(word, ']') < word.len))
+            continue;
+        buf_append_byte(b, ' ');
+        buf_append_slice(b, word);
+    }
+}
+
 void
 imap_say_flags(struct connection *c, struct slice keywords)
 {
     static const char  system[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
     const struct imap *s = c->own;
-    const char        *space = keywords.len > 0 ? " " : "";
-    int                len = (int)keywords.len;
-    const char        *words = len > 0 ? keywords.data : "";
+    struct buf        *b = &c->out;
 
-    imap_say(c, "FLAGS (%s%s%.*s)", system, space, len, words);
-    if (s->read_only)
+    buf_printf(b, "* FLAGS (%s", system);
+    put_keywords(b, keywords, false);
+    buf_append_string(b, ")\r\n");
+    if (s->read_only) {
         imap_say(c, "OK [PERMANENTFLAGS ()] no flags can be changed");
-    else
-        imap_say(c, "OK [PERMANENTFLAGS (%s%s%.*s \\*)] flags that are kept", system, space, len, words);
+        return;
+    }
+    buf_printf(b, "* OK [PERMANENTFLAGS (%s", system);
+    put_keywords(b, keywords, true);
+    buf_append_string(b, " \\*)] flags that are kept\r\n");
 }
 
 void

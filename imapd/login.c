@@ -40,6 +40,13 @@ is_same_mailbox(const struct config *config, struct slice a, struct slice b)
     return read_mailbox(config, a, one) && read_mailbox(config, b, other) && strcmp(one, other) == 0;
 }
 
+/* "acme*" is nobody, and not acme himself. */
+static bool
+names_empty_agent(struct slice text)
+{
+    return split(text).agent.len == 0 && slice_find(slice_sub(text, 0, slice_find(text, '/')), '*') < slice_find(text, '/');
+}
+
 /* False: the two identities contradict each other. */
 static bool
 read_user(const struct config *config, struct slice user, struct slice identity, struct user *out)
@@ -173,6 +180,10 @@ find(const struct config *config, const struct db_view *view, struct slice user,
     struct user u;
     int         rc;
 
+    if (names_empty_agent(user) || names_empty_agent(identity)) {
+        out->unknown = "there is no agent's name behind the asterisk";
+        return MT_ENOTFOUND;
+    }
     if (!read_user(config, user, identity, &u)) {
         out->unknown = "the authorization identity is another user than the authentication identity";
         return MT_ENOTFOUND;

@@ -18,7 +18,7 @@ pop3_refuse(struct connection *c, const char *text)
     connection_sayf(c, "-ERR %s", text);
     if (++p->errors < c->imapd->config->access.errors_max)
         return;
-    limits_reached(c->imapd->clients, &c->limit, c->client, LIMIT_ERRORS);
+    session_too_many_errors(c);
     connection_end(c);
 }
 

@@ -163,7 +163,7 @@ auth(struct connection *c, const struct pop3_command *command)
     struct slice initial = command->count > 1 ? command->arguments[1] : slice_make("", 0);
 
     if (command->count == 0) {      /* as old clients ask what there is */
-        connection_sayf(c, "+OK\r\n%sSCRAM-SHA-256\r\nPLAIN\r\n.", connection_is_secure(c) ? "SCRAM-SHA-256-PLUS\r\n" : "");
+        connection_sayf(c, "+OK\r\n%s%s.", connection_is_secure(c) ? "SCRAM-SHA-256-PLUS\r\n" : "", login_is_allowed(c) ? "SCRAM-SHA-256\r\nPLAIN\r\n" : "");
         return;
     }
     if (!login_is_allowed(c)) {

@@ -34,6 +34,14 @@ session_begin(struct connection *c, const struct login *login)
 }
 
 void
+session_too_many_errors(struct connection *c)
+{
+    const struct limit_session session = { c->number, c->client, c->protocol->name, SESSION_NAMES(&c->session) };
+
+    limits_reached_in_session(c->imapd->clients, &c->limit, &session, LIMIT_ERRORS);
+}
+
+void
 session_end(struct connection *c)
 {
     struct session *s = &c->session;

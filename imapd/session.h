@@ -31,6 +31,9 @@ const char *session_names(struct session_names *names, const struct session *s);
 /* The login was right: from now on the connection is logged in. Told to the log. */
 void session_begin(struct connection *c, const struct login *login);
 
+/* access.errors_max is reached: counted, and told to the log. */
+void session_too_many_errors(struct connection *c);
+
 /* The connection is over. */
 void session_end(struct connection *c);
 

@@ -418,10 +418,19 @@ write_folder(struct emit *j, const char *key, const struct folder_record *f)
     emit_object_end(j);
 }
 
+/* What is in neither of the two; 0 where damaged counters do not fit. */
+static uint64_t
+rest_of(uint64_t all, uint64_t one, uint64_t other)
+{
+    return one > all || other > all - one ? 0 : all - one - other;
+}
+
 void
 answer_mailbox(struct emit *j, const char *key, const struct mailbox_answer *a)
 {
     const struct mailbox_record *m = a->mailbox;
+    const struct folder_record   others = { .messages = rest_of(m->messages, a->inbox->messages, a->unmatched->messages),
+                                            .bytes = rest_of(m->bytes, a->inbox->bytes, a->unmatched->bytes) };
     struct buf                   address;
 
     buf_init(&address, MAILBOX_ADDRESS_MAX);
@@ -432,12 +441,14 @@ answer_mailbox(struct emit *j, const char *key, const struct mailbox_answer *a)
     emit_slice(j, "address", buf_slice(&address));
     emit_slice(j, "user", m->name);
     emit_bool(j, "enabled", m->enabled);
+    emit_bool(j, "chosen_secret", m->credentials.chosen);
     emit_time_unix(j, "created_at", (int64_t)m->created_unix);
     emit_time_us(j, "last_arrival_at", m->last_arrival_us);
     emit_u64(j, "messages", m->messages);
     emit_u64(j, "bytes", m->bytes);
     write_folder(j, "inbox", a->inbox);
     write_folder(j, "unmatched", a->unmatched);
+    write_folder(j, "other_folders", &others);
     write_setup(j, a);
     emit_object_end(j);
     buf_fini(&address);

@@ -67,7 +67,7 @@ channel_new(struct event_base *base, int fd, size_t out_limit_bytes, channel_mes
         return NULL;
     *c = (struct channel){ .fd = -1, .on_message = on_message, .on_closed = on_closed, .arg = arg, .out_limit = out_limit_bytes };
     buf_init(&c->in, MSG_MAX_BYTES + MSG_HEAD_BYTES + READ_BYTES);
-    buf_init(&c->out, out_limit_bytes + MSG_MAX_BYTES + MSG_HEAD_BYTES);
+    buf_init(&c->out, out_limit_bytes + out_limit_bytes / 2 + MSG_MAX_BYTES + MSG_HEAD_BYTES);
     c->in.secret = c->out.secret = true;        /* keys and passwords go by */
     c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
     c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
@@ -142,6 +142,16 @@ channel_pending_bytes(const struct channel *c)
     return c->out.len - c->out_sent;
 }
 
+/* What has left moves out of the buffer. */
+static void
+drop_sent(struct channel *c)
+{
+    buf_consume(&c->out, c->out_sent);
+    for (unsigned i = 0; i < c->fds_out_count; i++)
+        c->fds_out[i].at -= c->out_sent;
+    c->out_sent = 0;
+}
+
 struct buf *
 channel_begin(struct channel *c, enum msg_type type, uint64_t req)
 {
@@ -152,6 +162,9 @@ channel_begin(struct channel *c, enum msg_type type, uint64_t req)
         c->wants_room = true;
         return NULL;
     }
+    /* What has left still takes room that this message may need: at least half of out_limit goes at once, so it costs little. */
+    if (c->out.len > c->out_limit + c->out_limit / 2)
+        drop_sent(c);
     c->head_at = c->out.len;
     msg_head_write(&c->out, &(struct msg_head){ .version = MSG_VERSION, .type = (uint16_t)type, .req = req });
     if (c->out.fault != MT_OK) {
@@ -287,14 +300,10 @@ compact_out(struct channel *c)
             buf_fini(&c->out);
         else
             buf_clear(&c->out);
+        c->out_sent = 0;
     } else if (c->out_sent > c->out.len / 2) {
-        buf_consume(&c->out, c->out_sent);
-        for (unsigned i = 0; i < c->fds_out_count; i++)
-            c->fds_out[i].at -= c->out_sent;
-    } else {
-        return;
+        drop_sent(c);
     }
-    c->out_sent = 0;
 }
 
 /* Nobody will read what waits to be sent. */

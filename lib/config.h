@@ -59,7 +59,7 @@ struct config {
         uint32_t command_timeout_ms;        /* for a whole command: 300000 */
         uint32_t message_timeout_ms;        /* for a whole message: 600000 */
         uint32_t tls_timeout_ms;            /* for a handshake: 30000 */
-        uint64_t in_flight_max_bytes;       /* 268435456 for each smtpd process: bodies being received or waiting for store */
+        uint64_t in_flight_max_bytes;       /* 33554432 for each smtpd process: messages being received or waiting for store */
         bool     refuse_bare_newline;       /* false: stored and noted; true: 550 5.6.11 */
         uint32_t client_name_timeout_ms;    /* for the look-up of a client's name: 1000; 0: none is looked up */
         uint32_t client_name_queries_max;   /* 100 clients' names at a time for each smtpd process; those of others are not looked up */

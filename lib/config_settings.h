@@ -75,7 +75,7 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     NUMBER(smtp, command_timeout_ms,             100, 3600000, 300000) \
     NUMBER(smtp, message_timeout_ms,             100, 86400000, 600000) \
     NUMBER(smtp, tls_timeout_ms,                 100, 600000, 30000) \
-    NUMBER(smtp, in_flight_max_bytes,            65536, 1099511627776, 268435456) \
+    NUMBER(smtp, in_flight_max_bytes,            65536, 1099511627776, 33554432) \
     BOOLEAN(smtp, refuse_bare_newline,           false) \
     NUMBER(smtp, client_name_timeout_ms,         0, 60000, 1000) \
     NUMBER(smtp, client_name_queries_max,        1, 1000, 100) \

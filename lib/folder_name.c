@@ -2,38 +2,57 @@
 
 #include "lib/utf8.h"
 
-static bool
-has_control(struct slice name)
+/* NULL: no octet of it is forbidden. */
+static const char *
+octets_fault(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.data[i];
 
-        if (c < ' ' || c == 0x7f || c == '*' || c == '%')
-            return true;
+        if (c == '*' || c == '%')
+            return "it has a wildcard, * or %";
+        if (c < ' ' || c == 0x7f)
+            return "it has a control character";
         /* U+0080 to U+009F */
         if (c == 0xC2 && i + 1 < name.len && (unsigned char)name.data[i + 1] < 0xA0)
-            return true;
+            return "it has a control character";
         /* U+2028, U+2029 */
         if (slice_starts(slice_sub(name, i, name.len), "\xE2\x80\xA8") || slice_starts(slice_sub(name, i, name.len), "\xE2\x80\xA9"))
-            return true;
+            return "it has a line separator";
     }
-    return false;
+    return NULL;
+}
+
+const char *
+folder_name_fault(struct slice name)
+{
+    const char *fault;
+
+    if (name.len == 0)
+        return "it is empty";
+    if (name.len > FOLDER_NAME_BYTES)
+        return "it has more than 255 octets";
+    if (!utf8_is_valid(name))
+        return "it is not UTF-8";
+    if ((fault = octets_fault(name)) != NULL)
+        return fault;
+    for (;;) {
+        struct slice level = slice_sub(name, 0, slice_find(name, '/'));
+
+        if (level.len == 0)
+            return "a level of it, between two \"/\", is empty";
+        if (slice_equal(level, slice_of(".")) || slice_equal(level, slice_of("..")))
+            return "a level of it, between two \"/\", is \".\" or \"..\"";
+        if (level.len == name.len)
+            return NULL;
+        name = slice_sub(name, level.len + 1, name.len);
+    }
 }
 
 bool
 folder_name_is_fine(struct slice name)
 {
-    if (name.len == 0 || name.len > FOLDER_NAME_BYTES || !utf8_is_valid(name) || has_control(name))
-        return false;
-    for (;;) {
-        struct slice level = slice_sub(name, 0, slice_find(name, '/'));
-
-        if (level.len == 0 || slice_equal(level, slice_of(".")) || slice_equal(level, slice_of("..")))
-            return false;
-        if (level.len == name.len)
-            return true;
-        name = slice_sub(name, level.len + 1, name.len);
-    }
+    return folder_name_fault(name) == NULL;
 }
 
 bool

@@ -15,6 +15,9 @@
  */
 bool folder_name_is_fine(struct slice name);
 
+/* Which of these rules a name breaks, for an answer: "it is empty"; NULL: none. */
+const char *folder_name_fault(struct slice name);
+
 /* Copies the name with a first level INBOX in capitals. False: it does not fit. */
 bool folder_name_copy(char to[FOLDER_NAME_BYTES + 1], struct slice name);
 

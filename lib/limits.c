@@ -217,6 +217,15 @@ limits_may_log(struct limits *l, const struct limit_client *c)
 }
 
 void
+limits_reached_in_session(struct limits *l, const struct limit_client *c, const struct limit_session *session, enum limit limit)
+{
+    metric_add(kinds[limit].metric, 1);
+    if (limits_may_log(l, c))
+        log_info("s=%x event=limit-reached client=%s protocol=%s limit=%s.%s%s%s", session->number, session->client, session->protocol, l->rules.protocol,
+                 kinds[limit].name, session->names[0] == '\0' ? "" : " ", session->names);
+}
+
+void
 limits_reached(struct limits *l, const struct limit_client *c, const char *client, enum limit limit)
 {
     metric_add(kinds[limit].metric, 1);

@@ -83,6 +83,14 @@ bool limits_knows(struct limits *l, const struct limit_client *c);
  */
 void limits_reached(struct limits *l, const struct limit_client *c, const char *client, enum limit limit);
 
+/* The same, where a session is known: the log tells its number, its own protocol, and whose it is. */
+struct limit_session {
+    uint32_t    number;
+    const char *client, *protocol;
+    const char *names;      /* "mailbox=acme"; "": nobody has logged in */
+};
+void limits_reached_in_session(struct limits *l, const struct limit_client *c, const struct limit_session *session, enum limit limit);
+
 /* Whether a line about this client may be logged now: once in limits.log_interval_s. */
 bool limits_may_log(struct limits *l, const struct limit_client *c);
 

@@ -13,6 +13,7 @@ static const char *const kind_names[KIND_LIMIT] = {
     [KIND_UNMATCHED] = "unmatched", [KIND_ARRIVED] = "arrived",           [KIND_BOUNCED] = "bounced",
     [KIND_AUTOREPLY] = "autoreply", [KIND_CONFIRMATION] = "confirmation",
     [KIND_NOTICE] = "notice",       [KIND_RECEIPT] = "receipt",           [KIND_REPLY] = "reply",
+    [KIND_APPENDED] = "appended",
 };
 
 const char *

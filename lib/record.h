@@ -86,6 +86,7 @@ enum message_kind {
     KIND_NOTICE,            /* a report with the token that decides nothing: delayed, delivered, relayed */
     KIND_RECEIPT,           /* a read receipt (RFC 8098) with the token */
     KIND_REPLY,             /* a person's reply that quotes the token */
+    KIND_APPENDED,          /* brought in by a client (IMAP's APPEND), with a token or without: it did not arrive */
     KIND_LIMIT
 };
 const char *message_kind_name(enum message_kind kind);

@@ -133,6 +133,19 @@ data_delivered(struct session *s, int rc)
 }
 
 static void
+count_held(struct session *s)
+{
+    struct flight *flight = &s->smtpd->flight;
+    size_t         held = transaction_held_bytes(s->tx);
+
+    if (s->tx->refusal != REPLY_NONE)
+        flight_release(flight, &s->flight);
+    else if (held > s->flight.bytes)
+        flight_add(flight, &s->flight, held - s->flight.bytes);
+    pressure_of_messages(s->smtpd);
+}
+
+static void
 end_of_message(struct session *s)
 {
     int rc;
@@ -142,6 +155,7 @@ end_of_message(struct session *s)
         refuse_message(s, s->tx->refusal);
         return;
     }
+    count_held(s);      /* it may wait for store with what was found in it */
     rc = deliver_begin(s);
     if (rc != MT_OK)
         refuse_message(s, reply_of_store(rc));
@@ -153,22 +167,8 @@ end_of_message(struct session *s)
 static void
 feed(struct session *s, struct slice *in, size_t max)
 {
-    struct flight *flight = &s->smtpd->flight;
-
     *in = behind(*in, transaction_feed(s->tx, &s->smtpd->limits, slice_sub(*in, 0, max)));
-    if (s->tx->refusal != REPLY_NONE)
-        flight_release(flight, &s->flight);
-    else
-        flight_add(flight, &s->flight, (size_t)(s->tx->body.size_bytes - s->flight.bytes));
-}
-
-static bool
-begin_message(struct session *s, enum data_mode mode)
-{
-    if (transaction_begin_message(&s->smtpd->pool, s->tx, mode))
-        return true;
-    log_error("s=%x event=message-failed id=%s reason=\"%s\"", s->number, s->tx->id, mt_strerror(MT_ENOMEM));
-    return false;
+    count_held(s);
 }
 
 void
@@ -177,9 +177,8 @@ cmd_data(struct session *s, struct slice args)
     (void)args;
     if (s->state == ST_MAIL) {
         session_reply(s, REPLY_NO_RECIPIENTS);
-    } else if (!begin_message(s, DATA_DOTTED)) {
-        session_reply(s, REPLY_NO_MEMORY);
     } else {
+        transaction_begin_message(&s->smtpd->pool, s->tx, DATA_DOTTED);
         session_reply(s, REPLY_START_DATA);
         s->state = ST_BODY;
     }
@@ -203,7 +202,8 @@ refuse_chunk(struct session *s)
     case ST_MAIL:
         return REPLY_NO_RECIPIENTS;
     case ST_RCPT:
-        return begin_message(s, DATA_CHUNKED) ? REPLY_NONE : REPLY_NO_MEMORY;
+        transaction_begin_message(&s->smtpd->pool, s->tx, DATA_CHUNKED);
+        return REPLY_NONE;
     case ST_BDAT:
         return s->tx->refusal != REPLY_NONE ? REPLY_CHUNK_FAILED : REPLY_NONE;
     default:

@@ -1,6 +1,7 @@
 /*
  * pressure - what happens as sessions become many: from limits.pressed_percent of smtp.sessions_max on time limits are short, and where all
- * places are taken, the session that was idle or slow for longest gives way to a new one.
+ * places are taken, the session that was idle or slow for longest gives way to a new one. Where messages under way take all the memory that
+ * they may (smtp.in_flight_max_bytes), those of which nothing more comes have little time, until half of it is free.
  */
 #include "smtpd/smtpd.h"
 
@@ -33,11 +34,12 @@ set_time_limits(struct smtpd *smtpd)
     const struct config *config = smtpd->config;
     uint32_t             most = smtpd->pressed ? config->smtp.pressed_timeout_ms : UINT32_MAX;
     uint32_t             command_ms = least(config->smtp.command_timeout_ms, most);
+    uint32_t             message_ms = smtpd->crammed ? config->smtp.pressed_timeout_ms : most;
 
     deadlines_change(&smtpd->deadlines, DEADLINE_COMMAND, command_ms);
     deadlines_change(&smtpd->deadlines, DEADLINE_EARLY, least(command_ms, config->smtp.early_timeout_ms));
     deadlines_change(&smtpd->deadlines, DEADLINE_MESSAGE,
-                     least(least(config->smtp.stalled_timeout_ms, config->smtp.message_timeout_ms), most));
+                     least(least(config->smtp.stalled_timeout_ms, config->smtp.message_timeout_ms), message_ms));
     deadlines_change(&smtpd->deadlines, DEADLINE_TLS, least(config->smtp.tls_timeout_ms, most));
 }
 
@@ -51,6 +53,18 @@ pressure_changed(struct smtpd *smtpd)
     if (pressed != smtpd->pressed)
         log_warning("event=%s sessions=%u", pressed ? "pressure" : "pressure-over", smtpd->session_count);
     smtpd->pressed = pressed;
+    set_time_limits(smtpd);
+}
+
+void
+pressure_of_messages(struct smtpd *smtpd)
+{
+    const struct flight *f = &smtpd->flight;
+    bool                 crammed = f->bytes >= (smtpd->crammed ? f->max_bytes / 2 : f->max_bytes);
+
+    if (crammed == smtpd->crammed)
+        return;
+    smtpd->crammed = crammed;
     set_time_limits(smtpd);
 }
 

@@ -114,6 +114,7 @@ void
 session_end_transaction(struct session *s)
 {
     flight_release(&s->smtpd->flight, &s->flight);
+    pressure_of_messages(s->smtpd);
     transaction_end(&s->smtpd->pool, s->tx);
     s->tx = NULL;
 }

@@ -38,6 +38,7 @@ struct smtpd {
     uint32_t                  last_number;      /* of a session */
     uint64_t                  last_id_us;       /* of a transaction */
     bool                      pressed;          /* there are many sessions: time limits are short */
+    bool                      crammed;          /* messages take all the memory that they may: those that stall have little time */
     bool                      store_up;         /* there is a channel to store */
     bool                      store_full;
     bool                      forced;           /* the grace of a drain is over */
@@ -51,6 +52,7 @@ void smtpd_session_gone(struct smtpd *smtpd);
 
 /* From pressure.c. */
 void pressure_changed(struct smtpd *smtpd);         /* there is one session more or less */
+void pressure_of_messages(struct smtpd *smtpd);     /* messages under way take more or less memory than before */
 bool pressure_make_room(struct smtpd *smtpd, const struct limit_client *newcomer);   /* ends an idle or slow session for a new one; false: none is */
 
 /* From listen.c. */

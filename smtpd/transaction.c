@@ -1,11 +1,12 @@
 #include "smtpd/transaction.h"
 
 #include "lib/error.h"
+#include "lib/msg.h"
 
 #include <stdlib.h>
 
-/* Kept for the next mails; what is beyond is freed. */
-enum { FREE_TRANSACTIONS_MAX = 64, FIRST_RECIPIENTS = 4 };
+/* Kept for the next mails; what is beyond is freed. FINDER_BYTES: what a finder takes while it reads a mail without attachments. */
+enum { FREE_TRANSACTIONS_MAX = 64, FIRST_RECIPIENTS = 4, FINDER_BYTES = 40 * 1024 };
 
 /* One RCPT that got a 250. Where in text its parts are: offsets, since text moves when it grows. */
 struct transaction_recipient {
@@ -52,6 +53,8 @@ transaction_pool_fini(struct transaction_pool *pool)
     }
     while (pool->finder_count > 0)
         finder_free(pool->finders[--pool->finder_count]);
+    while (pool->spare_count > 0)
+        buf_fini(&pool->spares[--pool->spare_count]);
     pool->free_count = 0;
 }
 
@@ -148,12 +151,19 @@ transaction_recipient(struct transaction *t, const struct transaction_limits *li
     return REPLY_RECIPIENT_OK;
 }
 
-bool
+void
 transaction_begin_message(struct transaction_pool *pool, struct transaction *t, enum data_mode mode)
 {
+    t->pool = pool;
     data_reader_init(&t->reader, mode);
-    if (pool->finder_count > 0)
-        t->finder = pool->finders[--pool->finder_count];
+}
+
+/* The finder reads what is there of the message. False: out of memory. */
+static bool
+begin_finder(struct transaction *t)
+{
+    if (t->pool->finder_count > 0)
+        t->finder = t->pool->finders[--t->pool->finder_count];
     else
         t->finder = finder_new();
     if (t->finder == NULL)
@@ -161,7 +171,34 @@ transaction_begin_message(struct transaction_pool *pool, struct transaction *t, 
     finder_reverse_path(t->finder, transaction_reverse_path(t));
     for (uint32_t i = 0; i < t->accepted; i++)
         finder_recipient(t->finder, text_at(t, t->recipients[i].address_at, t->recipients[i].address_len));
+    finder_feed(t->finder, buf_slice(&t->body.pending));
     return true;
+}
+
+static void
+drop_finder(struct transaction_pool *pool, struct transaction *t)
+{
+    if (t->finder == NULL)
+        return;
+    if (pool->finder_count < COUNT(pool->finders)) {
+        finder_reset(t->finder);
+        pool->finders[pool->finder_count++] = t->finder;
+    } else {
+        finder_free(t->finder);
+    }
+    t->finder = NULL;
+}
+
+/* What a transaction without a message holds is small: the buffer goes to the next one that has a message. */
+static void
+drop_body(struct transaction_pool *pool, struct transaction *t)
+{
+    body_clear(&t->body);
+    if (t->body.pending.cap > 0 && pool->spare_count < COUNT(pool->spares)) {
+        pool->spares[pool->spare_count++] = t->body.pending;
+        body_init(&t->body);
+    }
+    body_fini(&t->body);
 }
 
 /* The first reason stays; what was kept of the message is dropped at once, since it will never be needed. */
@@ -171,13 +208,33 @@ refuse(struct transaction *t, enum reply reason)
     if (t->refusal != REPLY_NONE)
         return;
     t->refusal = reason;
-    body_clear(&t->body);
+    if (t->pool != NULL)
+        transaction_drop_message(t->pool, t);
 }
 
 struct feeding {
     struct transaction              *t;
     const struct transaction_limits *limits;
 };
+
+/*
+ * A finder is larger than most mails, so those that body has in memory wait for their end: who stops within a message holds what it sent.
+ * False: out of memory.
+ */
+static bool
+find(struct transaction *t, struct slice bytes)
+{
+    struct transaction_pool *pool = t->pool;
+
+    if (t->body.pending.cap == 0 && pool->spare_count > 0)
+        t->body.pending = pool->spares[--pool->spare_count];
+    if (t->finder == NULL && bytes.len <= MSG_INLINE_BODY_BYTES - t->body.pending.len)
+        return true;
+    if (t->finder == NULL && !begin_finder(t))
+        return false;
+    finder_feed(t->finder, bytes);
+    return true;
+}
 
 static void
 keep(void *arg, struct slice bytes)
@@ -191,7 +248,10 @@ keep(void *arg, struct slice bytes)
         refuse(t, REPLY_TOO_LARGE);
         return;
     }
-    finder_feed(t->finder, bytes);
+    if (!find(t, bytes)) {
+        refuse(t, REPLY_NO_MEMORY);
+        return;
+    }
     switch (body_append(&t->body, bytes)) {
     case MT_OK:
         break;
@@ -210,7 +270,7 @@ check_limits(struct transaction *t, const struct transaction_limits *limits)
         refuse(t, REPLY_DATA_LINE_TOO_LONG);
     else if (limits->refuse_bare_newline && (t->reader.flags & (DELIVERY_BARE_LF | DELIVERY_BARE_CR)) != 0)
         refuse(t, REPLY_BARE_NEWLINE);
-    else if (finder_received_count(t->finder) > limits->received_max)
+    else if (t->finder != NULL && finder_received_count(t->finder) > limits->received_max)
         refuse(t, REPLY_LOOP);
 }
 
@@ -235,6 +295,8 @@ transaction_finish_message(struct transaction *t, const struct transaction_limit
 {
     if (t->reader.mode == DATA_CHUNKED)
         data_reader_finish(&t->reader);
+    if (t->refusal == REPLY_NONE && t->finder == NULL && !begin_finder(t))
+        refuse(t, REPLY_NO_MEMORY);
     check_limits(t, limits);
     t->received_us = received_us;
     if (t->refusal == REPLY_NONE)
@@ -244,16 +306,14 @@ transaction_finish_message(struct transaction *t, const struct transaction_limit
 void
 transaction_drop_message(struct transaction_pool *pool, struct transaction *t)
 {
-    body_clear(&t->body);
-    if (t->finder == NULL)
-        return;
-    if (pool->finder_count < COUNT(pool->finders)) {
-        finder_reset(t->finder);
-        pool->finders[pool->finder_count++] = t->finder;
-    } else {
-        finder_free(t->finder);
-    }
-    t->finder = NULL;
+    drop_body(pool, t);
+    drop_finder(pool, t);
+}
+
+size_t
+transaction_held_bytes(const struct transaction *t)
+{
+    return t->body.pending.cap + (t->body.fd == -1 ? 0 : (size_t)t->body.size_bytes) + (t->finder == NULL ? 0 : FINDER_BYTES);
 }
 
 struct slice

@@ -30,7 +30,7 @@ struct transaction {
     uint32_t            accepted;           /* RCPT commands that got a 250: LMTP wants a reply for each */
     struct data_reader  reader;
     struct body         body;
-    struct finder      *finder;             /* NULL until the message begins */
+    struct finder      *finder;             /* NULL until the message has come in, or is too large for memory */
     enum reply          refusal;            /* why the message will be refused, though it is still being read; REPLY_NONE */
     uint64_t            received_us;        /* end of data, microseconds since 1970 */
     struct parsed       parsed;             /* what the finder learned; borrowed from it */
@@ -40,14 +40,17 @@ struct transaction {
     uint32_t                      recipient_room;
     uint32_t                      reverse_len;
     struct transaction           *next_free;
+    struct transaction_pool      *pool;     /* NULL before the first message */
 };
 
-/* Keeps transactions and finders for the next use, so that a mail costs no allocation in the steady state. One per process. */
+/* Keeps transactions, finders and buffers for the next use, so that a mail costs no allocation in the steady state. One per process. */
 struct transaction_pool {
     struct transaction *free;
     unsigned            free_count;
     struct finder      *finders[16];
     unsigned            finder_count;
+    struct buf          spares[16];
+    unsigned            spare_count;
 };
 
 void transaction_pool_fini(struct transaction_pool *pool);
@@ -63,8 +66,8 @@ void                transaction_end(struct transaction_pool *pool, struct transa
 enum reply transaction_recipient(struct transaction *t, const struct transaction_limits *limits, const char *mailbox,
                                  const struct path *path);
 
-/* The message begins. False: out of memory. */
-bool transaction_begin_message(struct transaction_pool *pool, struct transaction *t, enum data_mode mode);
+/* The message begins. */
+void transaction_begin_message(struct transaction_pool *pool, struct transaction *t, enum data_mode mode);
 
 /*
  * Reads octets of the message; returns how many were used. A message that breaks a limit is read on to its end, but no longer
@@ -80,6 +83,9 @@ void transaction_finish_message(struct transaction *t, const struct transaction_
 
 /* Message and finder are no longer needed; the envelope stays. */
 void transaction_drop_message(struct transaction_pool *pool, struct transaction *t);
+
+/* What the message takes of the memory: its octets with their buffer, and what reads it. */
+size_t transaction_held_bytes(const struct transaction *t);
 
 struct slice transaction_reverse_path(const struct transaction *t);
 struct slice transaction_first_mailbox(const struct transaction *t);    /* of the first recipient; empty: none */

@@ -64,7 +64,7 @@ static void
 append_one(const struct brought *b, struct tx *tx, struct tx_mailbox *m, struct tx_folder *f)
 {
     struct message_record record = { .body_bytes = b->body.len, .body_sum = b->body_sum, .received_us = b->received_us,
-                                     .committed_us = tx_now_us(tx), .kind = KIND_UNMATCHED, .session = b->session, .parsed = b->parsed };
+                                     .committed_us = tx_now_us(tx), .kind = KIND_APPENDED, .session = b->session, .parsed = b->parsed };
     uint64_t              id = tx_next_message_id(tx);
 
     record.body_id = id;

@@ -79,3 +79,10 @@ def pytest_runtest_makereport(item):
             if isinstance(log := getattr(part, "log", None), str):
                 logs[id(part)] = (f"log of {name}", log)
     report.sections.extend(logs.values())
+
+
+@pytest.fixture
+def acme(service):
+    """The service with a mailbox, whose address, user and secret are in acme.acme."""
+    service.acme = service.add_mailbox("acme")
+    return service

@@ -50,11 +50,14 @@ def test_an_agent_reads_and_changes_nothing(acme):
     assert client.response("PERMANENTFLAGS")[1] == [b"()"]
     assert b"hello" in client.fetch("1", "(BODY[])")[1][0][1]
     assert b"Seen" not in client.fetch("1", "(FLAGS)")[1][0]
-    for command in (("STORE", "1", "+FLAGS (\\Seen)"), ("COPY", "1", "Unmatched"), ("MOVE", "1", "Unmatched"), ("EXPUNGE",), ("CREATE", "new"),
+    for command in (("COPY", "1", "Unmatched"), ("MOVE", "1", "Unmatched"), ("EXPUNGE",), ("CREATE", "new"),
                     ("DELETE", "Unmatched"), ("RENAME", "Unmatched", "other"), ("SUBSCRIBE", "INBOX"), ("UNSUBSCRIBE", "INBOX")):
         status, said = client.xatom(*command)
         assert (status, said[0][:8]) == ("NO", b"[NOPERM]"), command
-    for command in (("STORE", "1", "+FLAGS (\\Deleted)"), ("COPY", "1", "Unmatched"), ("EXPUNGE", "1"), ("MOVE", "1", "Unmatched")):
+    for flags in ("+FLAGS (\\Seen)", "FLAGS.SILENT (\\Deleted word)"):
+        assert client.uid("STORE", "1", flags)[0] == "OK"
+        assert b"Seen" not in client.fetch("1", "(FLAGS)")[1][0] and b"Deleted" not in client.fetch("1", "(FLAGS)")[1][0]
+    for command in (("COPY", "1", "Unmatched"), ("EXPUNGE", "1"), ("MOVE", "1", "Unmatched")):
         assert client.uid(*command)[0] == "NO", command
     status, said = client.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")
     assert status == "NO" and said[0].startswith(b"[NOPERM]")
@@ -76,7 +79,7 @@ def test_an_agent_reads_by_pop3(acme):
     assert pop3(acme).stat()[0] == 1
 
 
-@pytest.mark.parametrize("message", [b"acme\0checker\0%s", b"\0acme*checker\0%s", b"acme\0acme*checker\0%s"])
+@pytest.mark.parametrize("message", [b"acme\0checker\0%s", b"\0acme*checker\0%s", b"acme\0acme*checker\0%s", b"acme*checker\0acme*checker\0%s"])
 def test_both_ways_to_say_whom(acme, message):
     client = imaplib.IMAP4("127.0.0.1", acme.ports["imap"], timeout=20)
     assert client.authenticate("PLAIN", lambda _: message % acme.agent["secret"].encode())[0] == "OK"

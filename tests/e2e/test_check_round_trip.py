@@ -30,12 +30,6 @@ def forward_to(service):
 
 
 @pytest.fixture
-def acme(service):
-    service.add_mailbox("acme")
-    return service
-
-
-@pytest.fixture
 def forwarder(acme):
     with FaultySMTP(deliver=forward_to(acme)) as server:
         yield server

@@ -18,12 +18,6 @@ set imap_authenticators="{mechanism}" pop_authenticators="user" pop_checkinterva
 
 
 @pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
-@pytest.fixture
 def certified(make_service, tmp_path):
     """With a certificate that tmp_path / authority.pem vouches for."""
     service = make_service(tls=make_authority(tmp_path))

@@ -84,12 +84,6 @@ def as_nobody():
     shutil.rmtree(home)
 
 
-@pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
 def settings(text: str, service, home, **more) -> str:
     return text.format(**{"port": service.ports["imap"], "secret": service.acme["secret"], "home": home, **more})
 

@@ -4,8 +4,6 @@ import smtplib
 import signal
 import time
 
-import pytest
-
 from service import DOMAIN
 
 TEMPFAIL = 75
@@ -73,12 +71,6 @@ https://mail-settings.google.com/mail/vf-%5BANGjdJ8x%5D-abc
 If you click the link and it appears to be broken, please copy and paste it
 into a new browser window.
 """
-
-
-@pytest.fixture
-def acme(service):
-    service.add_mailbox("acme")
-    return service
 
 
 def deliver(service, text, sender="a@customer.test"):

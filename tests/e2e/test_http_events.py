@@ -36,12 +36,6 @@ Subject: probe {token}
 """
 
 
-@pytest.fixture
-def acme(service):
-    service.add_mailbox("acme")
-    return service
-
-
 def events_of(service, query="", **options):
     return Events(service, query, path="/v1/events", **options)
 

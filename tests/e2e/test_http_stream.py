@@ -1,14 +1,6 @@
 """The stream of arrivals: nothing is missed, nothing comes twice, also over a break."""
 
-import pytest
-
 from http_client import Events, Raw, deliver, deliver_all
-
-
-@pytest.fixture
-def acme(service):
-    service.add_mailbox("acme")
-    return service
 
 
 def subjects(events, count):

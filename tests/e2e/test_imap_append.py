@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from test_imap import acme, login, whole  # noqa: F401 (acme is a fixture)
+from test_imap import login, whole
 from test_imap_folders import say, status_of, verified
 
 SMALL = b"Subject: small\r\n\r\nx\r\n"

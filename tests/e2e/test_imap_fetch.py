@@ -15,12 +15,6 @@ OCTETS = bytes(range(256)) * 300
 TEXT = "A line = of text, K\u00f6ln\r\n".encode() * 2000
 
 
-@pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
 def deliver(service, *messages: bytes) -> None:
     with smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=20) as client:
         for message in messages:

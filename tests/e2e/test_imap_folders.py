@@ -18,12 +18,6 @@ MESSAGE = (b"From: Ann <ann@customer.test>\r\nTo: bob@example.net\r\nSubject: pl
            b"--cut\r\nContent-Type: text/html\r\n\r\n<p>two</p>\r\n--cut--\r\n")
 
 
-@pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
 def login(service, folder: str | None = None):
     client = imaplib.IMAP4("127.0.0.1", service.ports["imap"], timeout=20)
     client.login("acme", service.acme["secret"])

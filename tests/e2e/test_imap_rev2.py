@@ -44,12 +44,6 @@ class Client:
         return [line[2:] for line in untagged]
 
 
-@pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
 def arrive(service, count: int = 1) -> None:
     with smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=20) as smtp:
         for number in range(count):

@@ -89,12 +89,6 @@ class Client:
         return lines
 
 
-@pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
 def deliver(service, count: int = 1) -> None:
     """Mail without a token: it goes to Unmatched."""
     for first in range(0, count, SESSION_TRANSACTIONS):

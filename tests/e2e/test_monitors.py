@@ -14,12 +14,6 @@ import pytest
 from mail_clients import arrive, login, truth
 
 
-@pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
 class Wire:
     """IMAP as it goes over the wire; every answer is taken apart down to its literals and parentheses."""
 

@@ -19,12 +19,6 @@ UNCHECKED = ssl._create_unverified_context()
 BODY = b"Subject: dots\r\nFrom: a@sender.test\r\n\r\n.\r\n..\r\n.leading dot\r\nlast line\r\n"
 
 
-@pytest.fixture
-def acme(service):
-    service.acme = service.add_mailbox("acme")
-    return service
-
-
 def deliver(service, message: bytes, mailbox: str = "acme") -> None:
     with smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=20) as client:
         client.sendmail("a@sender.test", [f"{mailbox}@{DOMAIN}"], message)

@@ -101,6 +101,9 @@ def test_the_header_comes_before_tls(behind, listener, header):
 def test_passwords_are_not_taken_in_plain_from_who_is_said_to_be_on_this_machine(behind):
     with Proxied(behind, "imap", v1("127.0.0.1")) as client:
         assert "LOGINDISABLED" in client.recv(4096).decode()
+    with Proxied(behind, "pop3", v1("192.0.2.7")) as client:
+        client.sendall(b"AUTH\r\nQUIT\r\n")
+        assert all_of(client).split("\r\n")[1:4] == ["+OK", ".", "+OK goodbye"]
 
 
 def test_http(make_service):

@@ -73,12 +73,6 @@ def receiver():
     made.close()
 
 
-@pytest.fixture
-def acme(service):
-    service.add_mailbox("acme")
-    return service
-
-
 def add(service, receiver, *options):
     return service.ctl("webhook", "add", receiver.url, *options, "--json")
 

@@ -48,10 +48,10 @@ check_criteria(const struct imap_criteria *k)
 static void
 read_search(struct slice command)
 {
-    struct imap_set         saved = { 0 };
-    struct imap_set_context sets = { 9, 100, &saved };
-    struct imap_criteria    criteria = { 0 };
-    struct imap_reader      r;
+    struct imap_set              saved = { 0 };
+    struct imap_criteria_context context = { 9, 100, &saved, NULL };
+    struct imap_criteria         criteria = { 0 };
+    struct imap_reader           r;
 
     assert(imap_set_append(&saved, 3) && imap_set_append(&saved, 4) && imap_set_append(&saved, 90));
     assert(imap_reader_init(&r, command));
@@ -59,7 +59,7 @@ read_search(struct slice command)
     imap_space(&r);
     imap_atom(&r);
     imap_space(&r);
-    assert(imap_criteria_read(&criteria, &r, &sets));
+    assert(imap_criteria_read(&criteria, &r, &context));
     if (imap_end(&r))
         check_criteria(&criteria);
     imap_criteria_fini(&criteria);

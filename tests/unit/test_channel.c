@@ -195,6 +195,29 @@ a_full_channel_says_so_and_tells_when_there_is_room(void **state)
     assert_int_equal(p->b.req, 2);
 }
 
+/* What has left and lies in the buffer still is nobody's fault: a message is sent or waits, and none is too large for that. */
+static void
+what_has_left_takes_no_room_from_what_comes(void **state)
+{
+    enum { ROUNDS = 100, OCTETS = 50 * 1024 };
+    static char  octets[OCTETS];
+    struct pair *p = *state;
+    uint64_t     sent = 0;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        int rc;
+
+        while ((rc = channel_send(p->a.channel, MSG_MAILBOX_GONE, sent + 1, slice_make(octets, sizeof(octets)), -1)) == MT_OK)
+            sent++;
+        assert_int_equal(rc, MT_EFULL);
+        event_base_loop(p->base, EVLOOP_NONBLOCK);
+    }
+    settle(p);
+    assert_int_equal(p->b.heard, sent);
+    assert_int_equal(p->b.req, sent);
+    assert_int_equal(p->b.len, OCTETS);
+}
+
 static void
 hostile_bytes_end_the_channel_and_nothing_else(void **state)
 {
@@ -299,6 +322,7 @@ main(void)
         cmocka_unit_test_setup_teardown(the_largest_message_passes_and_a_larger_one_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(descriptors_stay_with_their_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_channel_says_so_and_tells_when_there_is_room, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_has_left_takes_no_room_from_what_comes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_end_is_told_once_after_all_that_came_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_message_closes_the_channel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_channel_may_be_freed_while_it_is_heard, set_up, tear_down),

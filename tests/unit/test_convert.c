@@ -309,6 +309,7 @@ a_damaged_row_stops_nothing(void **state)
     struct db_view        v;
     struct entry          e;
     unsigned char         key[DB_KEY_MAX];
+    MDB_val               row = { 0, key };
     MDB_val               value = { 3, (void *)(uintptr_t)"bad" };
     struct slice          at;
     struct mailbox_record m;
@@ -321,7 +322,8 @@ a_damaged_row_stops_nothing(void **state)
     assert_rc("open", db_open(&options, &db), MT_OK);
     assert_int_equal(mdb_txn_begin(db_env(db), NULL, 0, &txn), 0);
     at = db_key_entry(key, 3, FOLDER_UNMATCHED, 7);
-    assert_int_equal(mdb_put(txn, db_table(db, TABLE_ENTRY), &(MDB_val){ at.len, key }, &value, 0), 0);
+    row.mv_size = at.len;
+    assert_int_equal(mdb_put(txn, db_table(db, TABLE_ENTRY), &row, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     db_close(db);
     assert_rc("start", service_start(sv), MT_OK);

@@ -1,6 +1,8 @@
 #include "imapd/imap_fields.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+
 #define HEADER "From: a@b.test\r\nSubject: one\r\n two\r\n\tthree\r\nX-Y : z\r\nno field\r\n behind it\r\n: no name\r\nsubject:four\r\n\r\nSubject: body\r\n"
 
 static const struct {
@@ -27,10 +29,12 @@ static const struct {
 static uint64_t
 run(size_t row, struct slice header, size_t piece, struct buf *to)
 {
-    struct slice       names[2] = { slice_of(rows[row].names[0]), slice_of(rows[row].names[1]) };
-    struct imap_fields f;
+    struct imap_field_names names = { 0 };
+    struct imap_fields      f;
 
-    imap_fields_begin(&f, names, names[1].len == 0 ? 1 : 2, rows[row].except, (struct imap_partial){ .skip = rows[row].skip, .left = rows[row].left });
+    for (unsigned i = 0; i < 2 && rows[row].names[i] != NULL; i++)
+        assert_true(imap_field_names_add(&names, slice_of(rows[row].names[i])));
+    imap_fields_begin(&f, &names, rows[row].except, (struct imap_partial){ .skip = rows[row].skip, .left = rows[row].left });
     for (; header.len > 0; header = slice_sub(header, piece, header.len))
         assert_int_equal(imap_fields_feed(&f, slice_sub(header, 0, piece), to), 0);
     assert_int_equal(imap_fields_finish(&f, to), 0);
@@ -51,6 +55,32 @@ fields_are_chosen_whatever_the_pieces(void **state)
             assert_int_equal(run(i, slice_of(rows[i].header), piece, NULL), got.len);
             buf_fini(&got);
         }
+}
+
+/* As many as there may be, in an order that is not theirs: each is found, and nothing else. */
+static void
+each_of_many_names_is_found(void **state)
+{
+    char                    texts[IMAP_FIELD_NAMES_MAX][8];
+    struct imap_field_names names = { 0 };
+
+    (void)state;
+    for (unsigned i = 0; i < IMAP_FIELD_NAMES_MAX; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "x%u", i * 101 % IMAP_FIELD_NAMES_MAX);
+        assert_true(imap_field_names_add(&names, slice_of(texts[i])));
+    }
+    assert_false(imap_field_names_add(&names, slice_of("one too many")));
+    for (unsigned i = 0; i < 2 * IMAP_FIELD_NAMES_MAX; i++) {
+        struct imap_fields f;
+        char               header[32];
+
+        snprintf(header, sizeof(header), "X%u: y\r\n\r\n", i);
+        imap_fields_begin(&f, &names, false, (struct imap_partial){ .left = 999 });
+        assert_int_equal(imap_fields_feed(&f, slice_of(header), NULL), 0);
+        assert_int_equal(imap_fields_finish(&f, NULL), 0);
+        assert_int_equal(f.partial.octets, i < IMAP_FIELD_NAMES_MAX ? strlen(header) : 2);
+    }
+    assert_slice("as they were asked for", names.names[1], "x101");
 }
 
 /* A name that is too long to be kept is none of those that were asked for, and its field is told as it stands. */
@@ -80,6 +110,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_chosen_whatever_the_pieces),
+        cmocka_unit_test(each_of_many_names_is_found),
         cmocka_unit_test(a_very_long_name_is_none_of_those),
     };
 

@@ -31,8 +31,8 @@ commands_are_read(void **state)
         { " \"\" \"R&D*\"", false, 0, 0, 0, NULL, NULL },          /* no name can be that: silently nothing */
         { " \"&\" *", false, 0, 0, 0, NULL, NULL },
         { " \"\" \"\xff\"", true, 0, 0, 0, NULL, "a quoted string in UTF-8" },
-        { "", false, 0, 0, 0, NULL, "a space" },
-        { " \"\"", false, 0, 0, 0, NULL, "a space" },
+        { "", false, 0, 0, 0, NULL, "an argument" },
+        { " \"\"", false, 0, 0, 0, NULL, "an argument" },
         { " \"\" ", false, 0, 0, 0, NULL, "a mailbox name with wildcards" },
         { " \"\" ()", false, 0, 0, 0, NULL, "a mailbox name with wildcards" },
         { " \"\" (a  b)", false, 0, 0, 0, NULL, "a mailbox name with wildcards" },

@@ -67,7 +67,7 @@ keys_compare_as_what_they_are_made_of(void **state)
 
             buf_init(&key, 100);
             if (text[0] == '#')
-                imap_order_put_number(&key, atoi(text + 1), rows[i].reverse);
+                imap_order_put_number(&key, strtoul(text + 1, NULL, 10), rows[i].reverse);
             else
                 imap_order_put_text(&key, slice_of(text), rows[i].reverse);
             imap_order_put_number(&key, 1, false);

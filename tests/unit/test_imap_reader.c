@@ -38,7 +38,13 @@ words_are_read(void **state)
         { "a LOGIN \"x\\\"y\\\\\" z", "t a s s.", "a|LOGIN|x\"y\\|z|", NULL },
         { "\"\" x",               "s a.",   "|x|",          NULL },
         { "\"x",                  "s.",     "x|",           "the end of a quoted string" },
-        { "\"x\\",                "s.",     "x\\|",         "the end of a quoted string" },
+        { "\"x\\",                "s.",     "x|",           "the end of a quoted string" },
+        { "\"a\\b\"",             "s.",     "a|",           "the end of a quoted string" },
+        { "a]b",                  "f.",     "a|",           "the end of the command" },
+        { "a\\b",                 "f.",     "a|",           "the end of the command" },
+        { "\\",                   "f.",     "|",            "a flag" },
+        { "\\*",                  "f.",     "|",            "a flag" },
+        { "$Junk",                "f.",     "$Junk|",       NULL },
         { "\"x\ry\"",             "s.",     "x|",           "the end of a quoted string" },
         { "{3}\r\na\"b c",        "s a.",   "a\"b|c|",      NULL },
         { "{3+}\r\nabc",          "s.",     "abc|",         NULL },
@@ -48,7 +54,9 @@ words_are_read(void **state)
         { "a]b",                  "s.",     "a]b|",         NULL },
         { "a]b",                  "a.",     "a|",           "the end of the command" },
         { "a%b*",                 "l.",     "a%b*|",        NULL },
-        { "a%b",                  "s.",     "a|",           "the end of the command" },
+        { "a%b",                  "s.",     "a|",           "a name in quotes, since it has a wildcard," },
+        { "a",                    "a a.",   "a||",          "an argument" },
+        { "Wicht\xc3\xbcg",       "f.",     "Wicht|",       "the end of the command" },
         { "NIL",                  "n.",     "NIL|",         NULL },
         { "nil",                  "n.",     "NIL|",         NULL },
         { "x",                    "n.",     "|",            "a string" },
@@ -103,7 +111,7 @@ quoted_strings_are_utf8_once_that_is_enabled(void **state)
         bool        utf8, fine;
     } rows[] = {
         { "\"K\xc3\xb6ln\"", true, true }, { "\"K\xc3\xb6ln\"", false, true }, { "\"K\xf6ln\"", true, false }, { "\"K\xf6ln\"", false, true },
-        { "\"\xed\xa0\x80\"", true, false }, { "\"\xc3\\\xb6\"", true, true }, { "{1}\r\n\xf6", true, true },
+        { "\"\xed\xa0\x80\"", true, false }, { "\"\xc3\\\xb6\"", true, false }, { "{1}\r\n\xf6", true, true },
     };
 
     (void)state;

@@ -359,7 +359,7 @@ mail_is_brought_in(void **state)
     assert_rc("small", append(sv, FOLDER_INBOX, slice_of("a: b\r\n\r\nc"), &uid), MT_OK);
     assert_int_equal(uid, 1);
     m = message(sv, FOLDER_INBOX, 1, NULL);
-    assert_int_equal(m.kind, KIND_UNMATCHED);
+    assert_int_equal(m.kind, KIND_APPENDED);
     assert_int_equal(message_size(&m), 9);
     assert_rc("large", append(sv, FOLDER_INBOX, slice_make(large, MSG_INLINE_BODY_BYTES * 2), &uid), MT_OK);
     message(sv, FOLDER_INBOX, 2, NULL);

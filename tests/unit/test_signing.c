@@ -60,8 +60,8 @@ make_certificate(enum kind kind, int64_t days)
     X509_set_pubkey(certificate, key);
     X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC, (const unsigned char *)"a.test", -1, -1, 0);
     assert_int_not_equal(X509_sign(certificate, key, kind == ED25519 ? NULL : EVP_sha256()), 0);
-    snprintf(f.certificate[kind], sizeof(f.certificate[kind]), "%s/%u.pem", f.dir, kind);
-    snprintf(f.key[kind], sizeof(f.key[kind]), "%s/%u.key", f.dir, kind);
+    snprintf(f.certificate[kind], sizeof(f.certificate[kind]), "%s/%u.pem", f.dir, (unsigned)kind);
+    snprintf(f.key[kind], sizeof(f.key[kind]), "%s/%u.key", f.dir, (unsigned)kind);
     assert_non_null(out = fopen(f.certificate[kind], "w"));
     PEM_write_X509(out, certificate);
     fclose(out);

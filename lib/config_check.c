@@ -8,6 +8,7 @@
 #include "lib/network.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
@@ -404,8 +405,10 @@ number_of(const struct outline *o, const char *path)
 {
     const struct node    *n = outline_find(o, path);
     const struct setting *s = setting_find(slice_of(path));
-    uint64_t              value = s->initial;
+    uint64_t              value;
 
+    assert(s != NULL);
+    value = s->initial;
     if (n != NULL)
         slice_to_u64(slice_of(n->text), s->most, &value);
     return value;

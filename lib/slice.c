@@ -86,7 +86,7 @@ struct slice
 slice_trim(struct slice s)
 {
     while (s.len > 0 && is_blank(s.data[0]))
-        s = slice_sub(s, 1, s.len);
+        s = slice_make(s.data + 1, s.len - 1);
     while (s.len > 0 && is_blank(s.data[s.len - 1]))
         s.len--;
     return s;

@@ -113,8 +113,8 @@ def private(file: Path, text: str) -> Path:
 
 def run(*command, home: Path, **options) -> subprocess.CompletedProcess:
     """A program has to succeed. home: where it looks for its own files, and finds none of the user's."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=100, check=False, cwd=home, env=environment(home),
-                          **{"stdin": subprocess.DEVNULL, **options})
+    done = subprocess.run([str(word) for word in command], capture_output=True, check=False, cwd=home, env=environment(home),
+                          **{"stdin": subprocess.DEVNULL, "timeout": 100, **options})
     assert done.returncode == 0, (done.returncode, done.stdout[-4000:].decode(errors="replace"), done.stderr[-4000:].decode(errors="replace"))
     return done
 

@@ -233,7 +233,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
     assert(tls_self_sign(config->tls.certificate, config->tls.key, (const char *const[]){ "mx" }, 1) == MT_OK);
     fuzz.role = (struct role_context){ .role = ROLE_SMTPD, .base = event_base_new(), .config = config };
     event_base_priority_init(fuzz.role.base, 2);
-    assert(smtpd_hooks.open(&fuzz.role) == MT_OK);
+    assert(smtpd_hooks.open(&fuzz.role) == MT_OK && smtpd_hooks.start(&fuzz.role) == MT_OK);
     unlink(config->tls.certificate);
     unlink(config->tls.key);
     rmdir(folder);

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define DOMAINS "domains: [a.test]\n"
 
@@ -353,6 +355,26 @@ absent_file_is_named(void **state)
     assert_string_equal(error.text, "/: cannot read the configuration: Is a directory");
 }
 
+/* What the supervisor hands to a role. */
+static void
+configuration_is_read_from_memory_that_was_handed_over(void **state)
+{
+    static const char   text[] = "domains: [a.test]\nlisten: {smtp: [\"127.0.0.1:2525\"]}\n";
+    struct config_error error = { .text = "" };
+    struct config      *c = NULL;
+    int                 fd = memfd_create("configuration", MFD_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(config_parse_fd(-1, &c, &error), MT_EINVALID);
+    assert_int_equal(config_parse_fd(fd, &c, &error), MT_EINVALID);
+    assert_string_equal(error.text, "the supervisor handed over no configuration");
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    assert_int_equal(config_parse_fd(fd, &c, &error), MT_OK);
+    assert_string_equal(c->domains.items[0], "a.test");
+    config_free(c);
+    close(fd);
+}
+
 /* The reference shows each default, so it must give what an empty configuration gives. */
 static void
 reference_shows_the_defaults(void **state)
@@ -403,6 +425,7 @@ main(void)
         cmocka_unit_test(control_socket_must_fit_a_socket_address),
         cmocka_unit_test(size_and_number_of_values_are_bounded),
         cmocka_unit_test(absent_file_is_named),
+        cmocka_unit_test(configuration_is_read_from_memory_that_was_handed_over),
         cmocka_unit_test(reference_shows_the_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 from mailbox_peers import SECRET, Box, Dovecot, Mailboxes
@@ -298,15 +297,12 @@ def _attacks(place: Place, server, tokens: list) -> list:
 
 def _attack_rows(options, scratch: Path, say) -> list[Row]:
     rows = []
-    names = getattr(options, "attacks", None)
     with _serve(options, scratch) as server:
         server.add(["box1"])
         tokens = server.mint(41, 1)
         box = Box("box1", 40, 200_000, tokens[:40])
         server.fill(box, scratch)
         for group in _attacks(Place(server), server, tokens[-1:]):
-            if names and not any(name in group["name"] for name in names):
-                continue
             grown, left = _growth(server, group, say)
             mib = grown / 1024
             rows.append(Row(f"memory by {group['count']:,} clients: {group['name']}", f"{mib:.0f} MiB", f"{left['there']:,} there", "",

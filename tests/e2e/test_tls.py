@@ -266,7 +266,8 @@ def memory_has(pid: int, needles: list[bytes]):
             for line in maps:
                 span, rights = line.split()[:2]
                 start, end = (int(part, 16) for part in span.split("-"))
-                if "r" not in rights or "/data.mdb" in line:        # the map of the database is far longer than memory, and a file
+                # The map of the database is far longer than memory, and a file; a sanitizer's own memory is longer still.
+                if "r" not in rights or "/data.mdb" in line or end - start > 1 << 30:
                     continue
                 try:
                     memory.seek(start)

@@ -5,10 +5,10 @@
 #include "lib/secret.h"
 #include "store/agent.h"
 #include "store/request.h"
+#include "store/table_list.h"
 
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { HASH_BYTES = 32, SALT_BYTES = 16, TOLD_BYTES = 512 };
 
@@ -433,20 +433,14 @@ serve_agent_show(struct peer *p, uint64_t req, struct reader *r, int *fd)
     return MT_OK;
 }
 
-struct agent_list {
-    uint32_t next_id;
-    bool     damaged;
-};
-
-/* One row; MT_EDAMAGED: it was left out. */
 static int
-send_agent(struct channel *c, uint64_t req, MDB_val key, MDB_val data)
+send_agent(struct channel *c, uint64_t req, uint32_t id, struct slice bytes)
 {
-    struct slice        bytes = slice_make(data.mv_data, data.mv_size);
     struct agent_record a;
     struct buf         *b;
 
-    if (key.mv_size != 4 || agent_record_read(bytes, &a) != MT_OK)
+    (void)id;
+    if (agent_record_read(bytes, &a) != MT_OK)
         return MT_EDAMAGED;
     b = channel_begin(c, MSG_ROW, req);
     if (b == NULL)
@@ -455,50 +449,9 @@ send_agent(struct channel *c, uint64_t req, MDB_val key, MDB_val data)
     return channel_end(c, -1);
 }
 
-static int
-send_agents(struct peer *p, uint64_t req, void *state)
-{
-    struct agent_list *l = state;
-    unsigned char      bytes[DB_KEY_MAX];
-    struct slice       from = db_key_u32(bytes, l->next_id);
-    MDB_val            key = { from.len, bytes };
-    MDB_val            data;
-    MDB_cursor        *cursor;
-    struct db_view     v;
-    int                mdb, rc = store_view(peer_store(p), &v);
-
-    if (rc != MT_OK)
-        return rc;
-    mdb = mdb_cursor_open(v.txn, db_table(v.db, TABLE_AGENT), &cursor);
-    if (mdb == MDB_SUCCESS) {
-        mdb = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-        while (mdb == MDB_SUCCESS && (rc = send_agent(peer_channel(p), req, key, data)) != MT_EFULL) {
-            l->damaged = l->damaged || rc == MT_EDAMAGED;
-            l->next_id = get_u32(key.mv_data) + 1;
-            mdb = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-        }
-        mdb_cursor_close(cursor);
-    }
-    db_view_end(&v);
-    if (mdb == MDB_SUCCESS)
-        return MT_EAGAIN;
-    if (mdb != MDB_NOTFOUND)
-        return mt_from_mdb(mdb);
-    return l->damaged ? MT_EDAMAGED : MT_OK;
-}
-
 int
 serve_agent_list(struct peer *p, uint64_t req, struct reader *r, int *fd)
 {
-    struct agent_list *l;
-
     (void)fd;
-    if (!read_end(r))
-        return MT_EPROTO;
-    l = calloc(1, sizeof(*l));
-    if (l == NULL) {
-        peer_answer(p, req, MT_ENOMEM);
-        return MT_OK;
-    }
-    return request_stream(p, req, send_agents, l);
+    return read_end(r) ? table_list_serve(p, req, TABLE_AGENT, send_agent) : MT_EPROTO;
 }

@@ -2,6 +2,7 @@
 
 #include "ctl/chosen.h"
 #include "ctl/command.h"
+#include "ctl/mailbox_names.h"
 #include "lib/error.h"
 #include "lib/record.h"
 
@@ -207,27 +208,6 @@ struct agent_list {
     json_t *names;      /* object: a mailbox's id in decimal -> its name */
 };
 
-static int
-read_mailbox_name(void *arg, struct reader *r)
-{
-    struct agent_list    *list = arg;
-    struct slice          bytes[3];
-    struct mailbox_record m;
-    char                  id[16];
-    int                   rc;
-
-    for (size_t i = 0; i < COUNT(bytes); i++)
-        read_bytes(r, &bytes[i], RECORD_BYTES_MAX);
-    if (!read_ok(r))
-        return MT_EPROTO;
-    rc = mailbox_record_read(bytes[0], &m);
-    if (rc != MT_OK)
-        return rc;
-    snprintf(id, sizeof(id), "%u", m.id);
-    json_object_set_new(list->names, id, output_string(m.name));
-    return MT_OK;
-}
-
 /* Also the answer for a single one. */
 static int
 read_agent(void *arg, struct reader *r)
@@ -259,13 +239,6 @@ read_agent(void *arg, struct reader *r)
     return MT_OK;
 }
 
-static int
-ask_names(struct ctl *ctl, struct agent_list *list)
-{
-    client_fields(ctl->client);
-    return client_call(ctl->client, MSG_MAILBOX_LIST, -1, read_mailbox_name, NULL, list);
-}
-
 static void
 show_list(const struct ctl *ctl, const json_t *d)
 {
@@ -284,7 +257,7 @@ static int
 run_list(struct ctl *ctl)
 {
     struct agent_list list = { .rows = json_array(), .names = json_object() };
-    int               rc = ask_names(ctl, &list);
+    int               rc = mailbox_names(ctl, list.names);
 
     client_fields(ctl->client);
     if (rc == MT_OK)
@@ -316,7 +289,7 @@ run_show(struct ctl *ctl)
     int               rc, code = agent_operand(ctl, name);
 
     if (code == EX_OK) {
-        rc = ask_names(ctl, &list);
+        rc = mailbox_names(ctl, list.names);
         write_string(client_fields(ctl->client), name);
         if (rc == MT_OK)
             rc = client_call(ctl->client, MSG_AGENT_SHOW, -1, NULL, read_agent, &list);

@@ -1,6 +1,7 @@
 /* The commands for the master keys that tokens are made with, and for the keys of the HTTP API. */
 
 #include "ctl/command.h"
+#include "ctl/mailbox_names.h"
 #include "lib/display.h"
 #include "lib/error.h"
 #include "lib/record.h"
@@ -218,27 +219,6 @@ struct api_key_list {
 };
 
 static int
-read_mailbox_name(void *arg, struct reader *r)
-{
-    struct api_key_list  *list = arg;
-    struct slice          bytes[3];
-    struct mailbox_record m;
-    char                  id[16];
-    int                   rc;
-
-    for (size_t i = 0; i < COUNT(bytes); i++)
-        read_bytes(r, &bytes[i], MSG_MAX_BYTES);
-    if (!read_ok(r))
-        return MT_EPROTO;
-    rc = mailbox_record_read(bytes[0], &m);
-    if (rc != MT_OK)
-        return rc;
-    snprintf(id, sizeof(id), "%u", m.id);
-    json_object_set_new(list->names, id, output_string(m.name));
-    return MT_OK;
-}
-
-static int
 read_api_key_row(void *arg, struct reader *r)
 {
     struct api_key_list  *list = arg;
@@ -285,8 +265,7 @@ run_api_key_list(struct ctl *ctl)
     struct api_key_list list = { .rows = json_array(), .names = json_object() };
     int                 rc;
 
-    client_fields(ctl->client);
-    rc = client_call(ctl->client, MSG_MAILBOX_LIST, -1, read_mailbox_name, NULL, &list);
+    rc = mailbox_names(ctl, list.names);
     client_fields(ctl->client);
     if (rc == MT_OK)
         rc = client_call(ctl->client, MSG_API_KEY_LIST, -1, read_api_key_row, NULL, &list);

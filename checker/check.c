@@ -181,7 +181,7 @@ static int
 once_open(struct once *o)
 {
     struct api_settings api = {
-        .url = o->settings.api_url, .key = o->key, .ca_file = o->settings.plan.ca_file, .insecure = o->settings.insecure,
+        .url = o->settings.api_url, .key = o->key, .ca_file = o->settings.plan.server.ca_file, .insecure = o->settings.insecure,
         .timeout_ms = o->settings.plan.timeout_ms,
     };
     struct round_trip_tools tools;

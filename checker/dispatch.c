@@ -197,7 +197,7 @@ go_on(struct dispatch *d, const struct attempt *a)
         d->lane = GIVEN_UP;             /* the mail itself is refused: no other server is asked (RFC 5321 section 5.1) */
         return;
     }
-    if (kind == STEP_TLS && d->task.plan->tls == TLS_AUTO && !d->in_the_clear) {
+    if (kind == STEP_TLS && d->task.plan->server.tls == TLS_AUTO && !d->in_the_clear) {
         d->in_the_clear = true;         /* RFC 7435: TLS that does not work must not stop the mail */
     } else {
         d->in_the_clear = false;
@@ -242,7 +242,7 @@ try_target(struct dispatch *d)
     task = (struct sender_task){
         .host = a->target.host, .address = a->target.address, .port = a->target.port,
         .helo = plan->helo, .from = s->from, .to = plan->to, .message = d->task.message,
-        .tls = d->in_the_clear ? TLS_NONE : plan->tls, .ca_file = plan->ca_file,
+        .tls = d->in_the_clear ? TLS_NONE : plan->server.tls, .ca_file = plan->server.ca_file,
         .timeout_ms = plan->timeout_ms, .limit_ms = left,
     };
     d->sender = sender_start(d->task.base, &task, on_sent, d);
@@ -318,8 +318,8 @@ start_round(struct dispatch *d)
     d->lane = RESOLVING;
     if (d->story->attempts_made == 0)
         d->story->lookup_at_us = now_us(d);
-    d->resolution = p->server != NULL ? resolver_find_host(d->task.resolver, slice_of(p->server), p->port, on_route, d)
-                                      : resolver_find_mx(d->task.resolver, compose_domain(slice_of(p->to)), p->port, on_route, d);
+    d->resolution = p->server.host != NULL ? resolver_find_host(d->task.resolver, slice_of(p->server.host), p->server.port, on_route, d)
+                                      : resolver_find_mx(d->task.resolver, compose_domain(slice_of(p->to)), p->server.port, on_route, d);
     if (d->resolution == NULL)
         fail_own(d, "look-up", mt_strerror(MT_ENOMEM));
 }

@@ -9,16 +9,10 @@
  * makes it count.
  */
 
+#include "checker/plan.h"
 #include "checker/steps.h"
 
 #include <event2/event.h>
-
-enum tls_mode {
-    TLS_AUTO,       /* STARTTLS when offered; the certificate is looked at and reported, not demanded */
-    TLS_NONE,       /* never */
-    TLS_REQUIRE,    /* STARTTLS must be offered; the certificate is reported */
-    TLS_VERIFY,     /* and its certificate must be valid for the host's name */
-};
 
 /* What to send where; all borrowed until the end of the attempt. */
 struct sender_task {

@@ -160,20 +160,20 @@ read_tls(struct settings *s, const struct options *o)
     };
     const char              *text = options_value(o, "tls");
 
-    s->plan.tls = TLS_AUTO;
+    s->plan.server.tls = TLS_AUTO;
     for (size_t i = 0; text != NULL && i <= COUNT(modes); i++) {
         if (i == COUNT(modes))
             return refuse(s, "--tls \"%.60s\": there are auto, none, require and verify", text);
         if (strcmp(text, modes[i]) == 0) {
-            s->plan.tls = (enum tls_mode)i;
+            s->plan.server.tls = (enum tls_mode)i;
             break;
         }
     }
-    s->plan.ca_file = options_value(o, "ca-file");
-    if (s->plan.ca_file != NULL && access(s->plan.ca_file, R_OK) != 0)
-        return refuse(s, "--ca-file %.200s cannot be read", s->plan.ca_file);
-    if (s->plan.ca_file != NULL && !has_certificates(s->plan.ca_file))
-        return refuse(s, "--ca-file %.200s holds no certificates in PEM (\"-----BEGIN CERTIFICATE-----\")", s->plan.ca_file);
+    s->plan.server.ca_file = options_value(o, "ca-file");
+    if (s->plan.server.ca_file != NULL && access(s->plan.server.ca_file, R_OK) != 0)
+        return refuse(s, "--ca-file %.200s cannot be read", s->plan.server.ca_file);
+    if (s->plan.server.ca_file != NULL && !has_certificates(s->plan.server.ca_file))
+        return refuse(s, "--ca-file %.200s holds no certificates in PEM (\"-----BEGIN CERTIFICATE-----\")", s->plan.server.ca_file);
     return MT_OK;
 }
 
@@ -219,16 +219,17 @@ read_route(struct settings *s, const struct options *o)
 
     if (smtp != NULL && relay != NULL)
         return refuse(s, "--smtp (scenario 2) and --relay (scenario 5) exclude each other");
-    s->plan.scenario = relay != NULL ? SCENARIO_RELAY_FORWARD : SCENARIO_FORWARD;
-    s->plan.port = SMTP_PORT;
+    s->plan.scenario = relay != NULL ? 5 : 2;
+    s->plan.send = relay != NULL ? SEND_RELAY : smtp != NULL ? SEND_HOST : SEND_MX;
+    s->plan.server.port = SMTP_PORT;
     if (port != NULL && server != NULL)
         return refuse(s, "--mx-port goes with the MX alone: give the port behind the host");
-    if (port != NULL && parse_port(slice_of(port), &s->plan.port) != MT_OK)
+    if (port != NULL && parse_port(slice_of(port), &s->plan.server.port) != MT_OK)
         return refuse(s, "--mx-port is a number from 1 to 65535");
     if (server != NULL) {
-        if (settings_parse_server(slice_of(server), s->server, &s->plan.port) != MT_OK)
+        if (settings_parse_server(slice_of(server), s->server, &s->plan.server.port) != MT_OK)
             return refuse(s, "--%s \"%.100s\" is no server: HOST, HOST:PORT or [IPv6]:PORT", relay != NULL ? "relay" : "smtp", server);
-        s->plan.server = s->server;
+        s->plan.server.host = s->server;
     }
     s->dns = options_value(o, "dns");
     if (options_has(o, "ipv4") && options_has(o, "ipv6"))

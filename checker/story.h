@@ -1,41 +1,15 @@
 #ifndef CHECKER_STORY_H
 #define CHECKER_STORY_H
 /*
- * story - what one round trip was to be (struct plan) and what happened in it (struct story): plain data, filled in by
- * round_trip, told by report. All times in microseconds from the start of the round trip, by the clock that never jumps.
+ * story - what happened in one round trip (plan says what it was to be): plain data, filled in by round_trip, told by report. All times in microseconds from the start of the round trip, by the clock that never jumps.
  */
 
-#include "checker/range.h"
 #include "checker/sender.h"
 #include "lib/buf.h"
 #include "lib/resolver.h"
 #include "lib/token.h"
 
 #include <jansson.h>
-
-/* As the field numbers them; docs/mailtest-check.1. */
-enum scenario { SCENARIO_FORWARD = 2, SCENARIO_RELAY_FORWARD = 5 };
-
-/* The settings of one round trip. Texts are borrowed. */
-struct plan {
-    enum scenario scenario;
-    const char   *mailbox;
-    const char   *to;
-    const char   *from;             /* NULL: check@ the mailbox's own address */
-    const char   *server;           /* host to send to; NULL: the MX of the recipient's domain */
-    uint16_t      port;
-    const char   *helo;
-    enum tls_mode tls;
-    const char   *ca_file;
-    uint32_t      window_ms;
-    uint32_t      timeout_ms;       /* of each step of sending */
-    uint32_t      retry_gap_ms;     /* before the second attempt, then twice as long each time, up to RETRY_GAP_MAX_MS; 0: only one */
-    struct range  warning, critical;
-    bool          keep;             /* the message is not deleted after success */
-    bool          auto_submitted;
-};
-
-#define RETRY_GAP_MAX_MS 120000u
 
 /* One attempt to send to one address. */
 struct attempt {

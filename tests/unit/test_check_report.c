@@ -16,7 +16,7 @@ static const char answer[] =
 static void
 plan_init(struct plan *plan)
 {
-    *plan = (struct plan){ .scenario = SCENARIO_FORWARD, .mailbox = "acme", .to = "user@customer.test", .window_ms = 600000 };
+    *plan = (struct plan){ .scenario = 2, .mailbox = "acme", .to = "user@customer.test", .window_ms = 600000 };
     assert_int_equal(range_parse(slice_of("95"), &plan->warning), MT_OK);
     assert_int_equal(range_parse(slice_of("300"), &plan->critical), MT_OK);
 }

@@ -29,17 +29,17 @@ defaults_are_those_of_the_manual(void **state)
 
     (void)state;
     assert_rc(s.error, read_line(&s, GOOD), MT_OK);
-    assert_int_equal(s.plan.scenario, SCENARIO_FORWARD);
+    assert_int_equal(s.plan.scenario, 2);
     assert_string_equal(s.plan.mailbox, "acme");
-    assert_null(s.plan.server);
+    assert_null(s.plan.server.host);
     assert_null(s.plan.from);
-    assert_int_equal(s.plan.port, 25);
+    assert_int_equal(s.plan.server.port, 25);
     assert_int_equal(s.plan.window_ms, 600000);
     assert_int_equal(s.plan.timeout_ms, 60000);
     assert_int_equal(s.plan.retry_gap_ms, 10000);
     assert_string_equal(s.plan.warning.text, "95");
     assert_string_equal(s.plan.critical.text, "300");
-    assert_int_equal(s.plan.tls, TLS_AUTO);
+    assert_int_equal(s.plan.server.tls, TLS_AUTO);
     assert_true(s.plan.auto_submitted);
     assert_false(s.plan.keep);
     assert_int_equal(s.family, FAMILY_ANY);
@@ -53,21 +53,21 @@ options_reach_the_plan(void **state)
     (void)state;
     assert_rc("relay", read_line(&s, GOOD "--relay out.test:587 --window 1m -w 5 -c @1:2 --keep --no-auto-submitted --tls require -vv -6 --json "
                                           "--helo me.test --from x@y.test --retry-gap 0 --dns 127.0.0.1:53"), MT_OK);
-    assert_int_equal(s.plan.scenario, SCENARIO_RELAY_FORWARD);
-    assert_string_equal(s.plan.server, "out.test");
-    assert_int_equal(s.plan.port, 587);
+    assert_int_equal(s.plan.scenario, 5);
+    assert_string_equal(s.plan.server.host, "out.test");
+    assert_int_equal(s.plan.server.port, 587);
     assert_int_equal(s.plan.window_ms, 60000);
     assert_int_equal(s.plan.retry_gap_ms, 0);
     assert_true(s.plan.critical.inside);
     assert_true(s.plan.keep);
     assert_false(s.plan.auto_submitted);
-    assert_int_equal(s.plan.tls, TLS_REQUIRE);
+    assert_int_equal(s.plan.server.tls, TLS_REQUIRE);
     assert_int_equal(s.verbose, 2);
     assert_int_equal(s.family, FAMILY_IPV6);
     assert_string_equal(s.plan.helo, "me.test");
     assert_string_equal(s.plan.from, "x@y.test");
     assert_rc("mx port", read_line(&s, GOOD "--mx-port 2525"), MT_OK);
-    assert_int_equal(s.plan.port, 2525);
+    assert_int_equal(s.plan.server.port, 2525);
 }
 
 static void

@@ -1,0 +1,33 @@
+#ifndef CHECKER_CREDENTIAL_H
+#define CHECKER_CREDENTIAL_H
+/*
+ * credential - the secret to log in with: a password from its file, or an access token from a command, whose answer is kept for a
+ * while, so that a thousand checks of one account run it once. Secrets lie in locked memory and are wiped.
+ */
+
+#include "checker/plan.h"
+
+#include <event2/event.h>
+
+struct credentials;
+
+#define CREDENTIAL_KEPT_MS   300000u    /* an access token is used so long before it is asked for anew */
+#define CREDENTIAL_MAX_BYTES 16384u
+
+/* Borrows base. NULL: out of memory. */
+struct credentials *credentials_new(struct event_base *base);
+void                credentials_free(struct credentials *c);    /* NULL is fine; requests under way end without a call */
+
+/* secret: NUL-terminated, valid during the call; NULL: reason says why there is none. */
+typedef void credential_fn(void *arg, const char *secret, const char *reason);
+
+struct credential_request;
+
+/* done is called from the loop, never from inside. NULL: out of memory. auth is borrowed until then. */
+struct credential_request *credential_get(struct credentials *c, const struct auth *auth, credential_fn *done, void *arg);
+void                       credential_cancel(struct credential_request *r);     /* NULL is fine */
+
+/* The server refused the token: the next request asks anew. */
+void credential_refused(struct credentials *c, const struct auth *auth);
+
+#endif

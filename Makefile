@@ -24,6 +24,7 @@ SYSUSERDIR ?= $(PREFIX)/lib/sysusers.d
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CONFDIR    ?= $(SYSCONFDIR)/mailtest
 APPARMORDIR ?= $(SYSCONFDIR)/apparmor.d
+FAIL2BANDIR ?= $(SYSCONFDIR)/fail2ban
 
 PYTHON       := /usr/bin/python3
 FUZZ_SECONDS ?= 600
@@ -95,7 +96,8 @@ FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES := $(wildcard bench/*.c)
 COMMON  := $(wildcard bench/common/*.c)
 PRELOAD := $(wildcard tests/preload/*.c)
-EVERY_C := $(SOURCES) $(UNIT) $(FUZZERS) $(BENCHES) $(COMMON) $(PRELOAD)
+SIMULATION := $(wildcard tests/simulation/*.c)
+EVERY_C := $(SOURCES) $(UNIT) $(FUZZERS) $(BENCHES) $(COMMON) $(PRELOAD) $(SIMULATION)
 
 ARCHIVE        := $(BUILD)/libmailtest.a
 PROGRAMS       := $(addprefix $(BUILD)/,mailtestd mailtestctl mailtest-check mailtest-find)
@@ -103,6 +105,7 @@ UNIT_PROGRAMS  := $(UNIT:%.c=$(BUILD)/%)
 FUZZ_PROGRAMS  := $(FUZZERS:%.c=$(BUILD)/%)
 BENCH_PROGRAMS := $(BENCHES:%.c=$(BUILD)/%)
 PRELOAD_LIBRARIES := $(PRELOAD:%.c=$(BUILD)/%.so)
+SIMULATE       := $(BUILD)/tests/simulation/simulate
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -149,6 +152,8 @@ $(BUILD)/mailtest-find:  $(OBJ)/find/main.o $(ARCHIVE)
 	$(call link)
 $(UNIT_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(ARCHIVE)
 	$(call link,$(call pkg,--libs cmocka))
+$(SIMULATE): $(SIMULATION:%.c=$(OBJ)/%.o) $(ARCHIVE)
+	$(call link,$(call pkg,--libs cmocka))
 $(FUZZ_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(ARCHIVE)
 	$(call link,-fsanitize=fuzzer)
 $(BENCH_PROGRAMS): $(BUILD)/%: $(OBJ)/%.o $(COMMON:%.c=$(OBJ)/%.o) $(ARCHIVE)
@@ -190,10 +195,17 @@ test:                                   ## all tests; VARIANT=asan: against the 
 	$(MAKE) $(PARALLEL) all test-programs
 	@status=0; $(MAKE) unit || status=1; $(MAKE) e2e || status=1; exit $$status
 
-test-programs: $(UNIT_PROGRAMS) $(PRELOAD_LIBRARIES)
+test-programs: $(UNIT_PROGRAMS) $(SIMULATE) $(PRELOAD_LIBRARIES)
 
-unit: $(UNIT_PROGRAMS)                  ## the unit tests alone
+unit: $(UNIT_PROGRAMS) $(SIMULATE)      ## the unit tests alone, with a simulated day of 2,000 checks
 	$(PYTHON) tools/run-unit $^
+
+.PHONY: simulate
+SIMULATE_CHECKS ?= 20000
+simulate:                               ## a simulated day of 20,000 checks: an even load, and exactly the right alerts
+	tools/install-packages build test
+	$(MAKE) $(PARALLEL) $(SIMULATE)
+	$(SIMULATE) $(SIMULATE_CHECKS)
 
 # The IMAP client from the npm registry: what package-lock.json names with its checksums. No scripts of packages are run.
 IMAPFLOW := $(BUILD)/imapflow/node_modules/.package-lock.json
@@ -278,7 +290,7 @@ analyze:                                ## gcc -fanalyzer and scan-build over th
 	$(MAKE) analyze-clang
 
 # The fuzz targets have no main of their own, so they are only compiled.
-lint-compile: all $(UNIT_PROGRAMS) $(BENCH_PROGRAMS) $(FUZZERS:%.c=$(OBJ)/%.o)
+lint-compile: all $(UNIT_PROGRAMS) $(SIMULATE) $(BENCH_PROGRAMS) $(FUZZERS:%.c=$(OBJ)/%.o)
 	$(MAKE) VARIANT=clang $(patsubst %.c,build/clang/obj/%.o,$(EVERY_C))
 
 lint-tidy: $(EVERY_C:%=$(BUILD)/lint/%.tidied)
@@ -346,21 +358,27 @@ install: all                            ## programs, configuration, service unit
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(CONFDIR)
 	install -m 755 $(BUILD)/mailtestd $(BUILD)/mailtestctl $(DESTDIR)$(SBINDIR)
 	install -m 755 $(BUILD)/mailtest-check $(BUILD)/mailtest-find $(DESTDIR)$(BINDIR)
-	install -m 644 README.md $(wildcard docs/*.md docs/*.yaml) conf/mailtest.yaml $(DESTDIR)$(DOCDIR)
+	install -m 644 README.md $(wildcard docs/*.md docs/*.yaml) conf/mailtest.yaml conf/checks.yaml $(DESTDIR)$(DOCDIR)
 	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man1 $(wildcard docs/*.1)
 	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard docs/*.8)
 	install -D -m 644 conf/mailtest.sysusers $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
 	# An operator's settings outlive an upgrade; the new reference lies among the documents.
 	test -e $(DESTDIR)$(CONFDIR)/mailtest.yaml || install -m 644 conf/mailtest.yaml $(DESTDIR)$(CONFDIR)
+	test -e $(DESTDIR)$(CONFDIR)/blocklists.yaml || install -m 644 conf/blocklists.yaml $(DESTDIR)$(CONFDIR)
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard conf/*.service conf/*.socket)
 	sed -i 's|=mailtestd |=$(SBINDIR)/mailtestd |; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(UNITDIR)/mailtestd.service
+	sed -i 's|=mailtest-check |=$(BINDIR)/mailtest-check |; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(UNITDIR)/mailtest-check.service
 	install -m 644 conf/separate-users.conf $(DESTDIR)$(DOCDIR)
 	install -D -m 644 -t $(DESTDIR)$(APPARMORDIR) conf/apparmor.d/mailtestd
+	install -D -m 644 -t $(DESTDIR)$(FAIL2BANDIR)/filter.d conf/fail2ban/filter.d/mailtest.conf
+	# Who is banned from what the operator decides: the jail is an example.
+	install -m 644 conf/fail2ban/jail.d/mailtest.conf $(DESTDIR)$(DOCDIR)/fail2ban-jail.conf
 	sed -i 's|/usr/{,local/}sbin/|$(SBINDIR)/|; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(APPARMORDIR)/mailtestd
 
 uninstall:                              ## what install put there, but for the configuration
 	rm -f $(DESTDIR)$(SBINDIR)/mailtestd $(DESTDIR)$(SBINDIR)/mailtestctl $(DESTDIR)$(BINDIR)/mailtest-check $(DESTDIR)$(BINDIR)/mailtest-find
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard conf/*.service conf/*.socket))) $(DESTDIR)$(APPARMORDIR)/mailtestd
+	rm -f $(DESTDIR)$(FAIL2BANDIR)/filter.d/mailtest.conf
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1))) $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
 	rm -rf $(DESTDIR)$(DOCDIR)

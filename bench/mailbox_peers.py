@@ -241,6 +241,15 @@ class Mailboxes:
         if report["accepted"] != len(box.tokens):
             raise MeasureError(f"{report['accepted']} of {len(box.tokens)} mails were accepted: {report['first_error']}")
 
+    def remove_one(self, box: Box, number: int) -> None:
+        """So that the UIDs of its INBOX have a gap."""
+        with imaplib.IMAP4(self.host, self.port, timeout=60) as session:
+            session.login(box.name, self.secrets[box.name])
+            session.select()
+            session.store(str(number), "+FLAGS.SILENT", "\\Deleted")
+            if len(session.expunge()[1]) != 1:
+                raise MeasureError(f"message {number} of {box.name} was not removed")
+
     def first_mail(self, box: Box) -> tuple[bytes, str]:
         """A mail as it is served, and its token: all the others have another token and are alike."""
         with imaplib.IMAP4(self.host, self.port, timeout=60) as session:

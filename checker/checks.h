@@ -27,6 +27,8 @@ struct quiet {
 struct check {
     const char     *name;               /* letters, digits, '.', '-', '_' and '/'; unique; CHECK_NAME_MAX octets */
     enum check_kind kind;
+    unsigned        line;               /* in the file, for messages */
+    const char     *strategy;           /* name of the preset; NULL: none */
     bool            enabled;
     struct plan     plan;               /* round trip; of a probe by SMTP: server (or the MX), helo, timeout_ms, to (for the RCPT probe), warning and critical */
 
@@ -96,6 +98,27 @@ struct contact {
     bool        recoveries;
 };
 
+/* What an answer of a block list means. */
+struct block_list_code {
+    const char *answer;                 /* "127.0.0.2", "127.0.0.4-7", "127.0.0.*"; "127.0.0.&8": bit 8 is set in the last octet (blacklist.h) */
+    const char *meaning;
+    bool        ignored;                /* no listing: an error code such as 127.255.255.254 (our resolver is refused) */
+};
+
+/* A DNS block list (RFC 5782). Its test points for addresses are those of the RFC. */
+struct block_list {
+    const char             *name;       /* "zen.spamhaus.org" */
+    bool                    addresses, domains;     /* what it lists */
+    bool                    ipv6;       /* of addresses, these too */
+    const char             *listed;     /* domains: a name that is always listed; NULL: "test" */
+    const char             *unlisted;   /* domains: one that never is; NULL: "invalid" */
+    struct block_list_code *codes;
+    unsigned                codes_count;
+};
+
+#define BLOCK_LISTS_MAX      200u
+#define BLOCK_LIST_CODES_MAX 64u
+
 struct checks {
     const char    *api_url, *api_key_file, *api_ca_file;    /* api_url NULL: no check asks the service, and results are not sent to it */
     bool           api_insecure;
@@ -106,6 +129,7 @@ struct checks {
     const char    *quiet_zone;          /* such as "Europe/Berlin"; NULL: the machine's */
     uint32_t       group_ms;            /* how long an alert waits for others of the same cause */
     uint32_t       under_way_max;       /* runs at once in all */
+    const char    *blocklists_file;     /* whose lists are added by checks_read_file; NULL: none */
 
     struct server_entry *servers;
     unsigned             servers_count;
@@ -113,33 +137,30 @@ struct checks {
     unsigned             ways_count;
     struct contact      *contacts;
     unsigned             contacts_count;
-    struct {
-        const char *name;               /* "zen.spamhaus.org" */
-        bool        addresses, domains; /* what it lists */
-        bool        ipv6;
-        struct {
-            const char *answer;         /* "127.0.0.2", "127.0.0.4-7" */
-            const char *meaning;
-            bool        ignored;        /* no listing: an error code such as 127.255.255.254 (our resolver is refused) */
-        } *codes;
-        unsigned    codes_count;
-    } *lists;
+    struct block_list   *lists;
     unsigned             lists_count;
 
     struct check *checks;
     unsigned      checks_count;
+    const char   *machine_name;         /* for EHLO where no helo is given */
     void         *memory;               /* what all of it lies in */
 };
 
-/* Parses the text; file is its name for messages. *out is freed with checks_free. MT_ESYNTAX with *error set; MT_ENOMEM. */
+/* Where programs look without -c. */
+#define CHECKS_DEFAULT_FILE "/etc/mailtest/checks.yaml"
+
+/*
+ * Parses the text; file is its name for messages. *out is freed with checks_free. MT_ESYNTAX with *error set; MT_ENOMEM. The file of block lists
+ * that it may name is not read.
+ */
 int  checks_parse(struct slice text, const char *file, struct checks **out, struct config_error *error);
 
-/* Reads a file of at most CHECKS_MAX_BYTES. As config_read_file. */
+/* Reads a file of at most CHECKS_MAX_BYTES, and blocklists_file, which starts at the folder of the first. As config_read_file. */
 #define CHECKS_MAX_BYTES (128u * 1024 * 1024)
 int  checks_read_file(const char *file, struct checks **out, struct config_error *error);
 void checks_free(struct checks *c);             /* NULL is fine */
 
-/* The index of a check; -1: there is none of this name. */
+/* The index of a check; -1: there is none of this name. Logarithmic. */
 int  checks_find(const struct checks *c, const char *name);
 
 #endif

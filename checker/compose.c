@@ -1,5 +1,7 @@
 #include "checker/compose.h"
 
+#include "checker/mail_judge.h"
+
 #include <stdio.h>
 #include <time.h>
 
@@ -42,9 +44,9 @@ compose_address_is_fit(struct slice address)
     return true;
 }
 
-/* RFC 5322 section 3.3, in UTC; names of days and months in English whatever the locale. */
-static void
-put_date(struct buf *out, uint64_t now_unix)
+/* The names of days and months are English whatever the locale. */
+void
+compose_date(struct buf *out, uint64_t now_unix)
 {
     static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
     static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
@@ -62,12 +64,14 @@ compose_letter(struct buf *out, const struct letter *letter)
 {
     struct slice domain = compose_domain(slice_of(letter->from));
 
-    put_date(out, letter->now_unix);
+    compose_date(out, letter->now_unix);
     buf_printf(out, "From: Mailtest <%s>\r\n", letter->from);
     buf_printf(out, "To: <%s>\r\n", letter->to);
     buf_printf(out, "Subject: Mailtest %s\r\n", letter->token);
     buf_printf(out, "Message-ID: <%s@%.*s>\r\n", letter->token, (int)domain.len, domain.data);
     buf_printf(out, "X-Mailtest-Token: %s\r\n", letter->token);
+    if (letter->is_labelled)
+        buf_printf(out, MAIL_CHECK_FIELD ": %s\r\n", letter->label);
     if (letter->auto_submitted)
         buf_append_string(out, "Auto-Submitted: auto-generated\r\n");
     buf_append_string(out,
@@ -75,14 +79,15 @@ compose_letter(struct buf *out, const struct letter *letter)
                       "Content-Type: text/plain; charset=us-ascii\r\n"
                       "Content-Transfer-Encoding: 7bit\r\n"
                       "\r\n"
-                      "This is a test mail of the monitoring of your mail system. A rule on your\r\n"
-                      "server should forward it; how long that takes is being measured. Nobody\r\n"
-                      "needs to read it, and it can be deleted.\r\n"
+                      "This is a test mail of the monitoring of your mail system. It is measured\r\n"
+                      "how long it takes to arrive, or to be forwarded by a rule on your server.\r\n"
+                      "Nobody needs to read it, and it can be deleted.\r\n"
                       "\r\n");
     buf_printf(out, "Token: %s\r\n", letter->token);
-    buf_printf(out, "Check: %s\r\n", letter->mailbox);
+    buf_printf(out, "Check: %s\r\n", letter->mailbox != NULL ? letter->mailbox : letter->label);
     buf_append_string(out,
                       "\r\n"
                       "If mails like this one pile up in a mailbox, the forwarding rule is missing\r\n"
-                      "or keeps a copy: please tell whoever looks after the monitoring.\r\n");
+                      "or keeps a copy, or they are not removed as they should: please tell whoever\r\n"
+                      "looks after the monitoring.\r\n");
 }

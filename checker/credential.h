@@ -12,6 +12,8 @@
 struct credentials;
 
 #define CREDENTIAL_KEPT_MS   300000u    /* an access token is used so long before it is asked for anew */
+#define CREDENTIAL_FAULT_KEPT_MS 10000u /* that a command failed is believed so long; and that a token is good, whoever refuses it */
+#define CREDENTIAL_COMMAND_MS 30000u    /* for the command */
 #define CREDENTIAL_MAX_BYTES 16384u
 
 /* Borrows base. NULL: out of memory. */
@@ -23,11 +25,14 @@ typedef void credential_fn(void *arg, const char *secret, const char *reason);
 
 struct credential_request;
 
+/* Whether what is asked for is an access token (XOAUTH2, OAUTHBEARER, or AUTO with a command alone), else a password. */
+bool credential_is_token(const struct auth *auth);
+
 /* done is called from the loop, never from inside. NULL: out of memory. auth is borrowed until then. */
 struct credential_request *credential_get(struct credentials *c, const struct auth *auth, credential_fn *done, void *arg);
 void                       credential_cancel(struct credential_request *r);     /* NULL is fine */
 
-/* The server refused the token: the next request asks anew. */
-void credential_refused(struct credentials *c, const struct auth *auth);
+/* The server refused the token: the next request asks anew, but not more often than each CREDENTIAL_FAULT_KEPT_MS. False: it will not. */
+bool credential_refused(struct credentials *c, const struct auth *auth);
 
 #endif

@@ -2,17 +2,20 @@
 
 #include "checker/clock.h"
 #include "checker/compose.h"
+#include "checker/sendmail.h"
 #include "lib/error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /*
- *   RESOLVING --on_route--> SENDING --on_sent--> SENT
- *       ^                     |  (refused for now, or the connection failed, everywhere)
- *       +---- PAUSING <-------+--(refused for good, no trust, or the window ends)--> GIVEN_UP
+ *   RESOLVING --on_route--> UNLOCKING --on_secret--> SENDING --on_sent--> SENT
+ *       ^                                               |  (refused for now, or the connection failed, everywhere)
+ *       +---------------------- PAUSING <---------------+--(refused for good, no trust, or the window ends)--> GIVEN_UP
+ *
+ * UNLOCKING only where a login is wanted; sendmail begins with SENDING.
  */
-enum lane { RESOLVING, SENDING, PAUSING, SENT, GIVEN_UP, OWN_TROUBLE };
+enum lane { RESOLVING, UNLOCKING, SENDING, PAUSING, SENT, GIVEN_UP, OWN_TROUBLE };
 
 struct dispatch {
     struct dispatch_task task;
@@ -22,14 +25,17 @@ struct dispatch {
 
     enum lane            lane;
     struct resolution   *resolution;
+    struct credential_request *request;
     struct sender       *sender;
+    struct sendmail     *sendmail;
     struct event        *pause;         /* ends PAUSING */
-    unsigned             next_target;   /* in story->route */
+    unsigned             next_target;   /* in story->targets */
     bool                 in_the_clear;  /* the target under way is tried once more without TLS, whose handshake failed */
     bool                 refused;       /* each server of this round has refused for good, or cannot be trusted, so far */
     bool                 maybe_taken;
+    bool                 token_renewed; /* once an access token was refused, and another one was asked for */
     uint32_t             gap_ms;        /* before the next round */
-    char                 fault[400];
+    char                 fault[512];
 };
 
 static void start_round(struct dispatch *d);
@@ -85,7 +91,7 @@ const char *
 dispatch_doing(const struct dispatch *d)
 {
     static const char *const words[] = {
-        [RESOLVING] = "looking up the server", [SENDING] = "sending", [PAUSING] = "waiting to try again",
+        [RESOLVING] = "looking up the server", [UNLOCKING] = "getting the login's secret", [SENDING] = "sending", [PAUSING] = "waiting to try again",
         [SENT] = "waiting for the arrival", [GIVEN_UP] = "waiting for the arrival", [OWN_TROUBLE] = "ending",
     };
 
@@ -100,9 +106,10 @@ tell(struct dispatch *d)
 }
 
 static void
-fail_own(struct dispatch *d, const char *what, const char *reason)
+fail_own(struct dispatch *d, enum own_trouble whose, const char *what, const char *reason)
 {
     d->lane = OWN_TROUBLE;
+    d->story->own = whose;
     snprintf(d->fault, sizeof(d->fault), "%s: %s", what, reason);
 }
 
@@ -132,31 +139,15 @@ on_pause(evutil_socket_t fd, short what, void *arg)
     tell(arg);
 }
 
-static struct attempt *
-new_attempt(struct story *s)
-{
-    s->attempts_made++;
-    if (s->attempts_kept < ATTEMPTS_MAX)
-        s->attempts_kept++;
-    return &s->attempts[s->attempts_kept - 1];
-}
-
 static void
 note_fault(struct dispatch *d, const struct attempt *a)
 {
-    static const char *const words[STEP_KIND_COUNT] = {
-        [STEP_LOOKUP] = "look-up of", [STEP_CONNECT] = "connecting to", [STEP_BANNER] = "greeting of", [STEP_EHLO] = "EHLO to",
-        [STEP_STARTTLS] = "STARTTLS with", [STEP_TLS] = "TLS handshake with", [STEP_AUTH] = "AUTH with", [STEP_MAIL] = "MAIL to",
-        [STEP_RCPT] = "RCPT to", [STEP_DATA] = "DATA to", [STEP_END] = "end of data to", [STEP_QUIT] = "QUIT to",
-        [STEP_OTHER] = "sending to",
-    };
     const struct step *failed = steps_failed(&a->result.steps);
     unsigned           code = a->result.code;
-    char               server[TARGET_TEXT_BYTES];
+    char               server[SERVER_TEXT_BYTES];
 
-    snprintf(d->fault, sizeof(d->fault), "%s %.150s:%u %s: %.200s", words[failed != NULL ? failed->kind : STEP_OTHER],
-             story_target_text(&a->target, server), a->target.port,
-             code >= 500 ? "refused" : code >= 400 ? "deferred" : "failed", a->result.reason);
+    snprintf(d->fault, sizeof(d->fault), "%s %.160s %s: %.300s", step_words(failed != NULL ? failed->kind : STEP_OTHER),
+             story_server_text(&a->target, server), code >= 500 ? "refused" : a->result.deferred ? "deferred" : "failed", a->result.reason);
 }
 
 /* What came of the attempt under way goes into the story, with the times of its steps on the story's clock. */
@@ -170,12 +161,13 @@ take_result(struct dispatch *d, const struct sender_result *result)
     a->took_us = now_us(d) - a->at_us;
     for (unsigned i = 0; i < a->result.steps.count; i++)
         a->result.steps.list[i].at_us -= d->task.start_us;
+    d->story->deferred = d->story->deferred || result->deferred;
     if (!result->accepted) {
         if (!a->cut_short || d->fault[0] == '\0')      /* what failed by itself says more */
             note_fault(d, a);
         return a;
     }
-    end = steps_find(&a->result.steps, STEP_END);
+    end = steps_find(&a->result.steps, d->task.plan->send == SEND_SENDMAIL ? STEP_SENDMAIL : STEP_END);
     d->story->sent = true;
     d->story->sent_us = end->at_us + end->took_us;
     d->lane = SENT;
@@ -183,6 +175,30 @@ take_result(struct dispatch *d, const struct sender_result *result)
 }
 
 static void try_target(struct dispatch *d);
+
+static bool
+wants_login(const struct dispatch *d)
+{
+    return d->task.plan->server.auth.mechanism != AUTH_NONE && d->task.plan->send != SEND_MX;
+}
+
+/* Whether the same address is to be tried once more at once, in another way. */
+static bool
+is_worth_another_way(struct dispatch *d, const struct attempt *a, enum step_kind kind)
+{
+    const struct server *server = &d->task.plan->server;
+
+    if (a->result.token_refused && !d->token_renewed && credential_refused(d->task.credentials, &server->auth)) {
+        d->token_renewed = true;
+        return true;
+    }
+    /* RFC 7435: TLS that does not work must not stop the mail; but a login needs it. */
+    if (kind == STEP_TLS && server->tls == TLS_AUTO && !server->implicit_tls && !d->in_the_clear && !wants_login(d)) {
+        d->in_the_clear = true;
+        return true;
+    }
+    return false;
+}
 
 /* What to do after an attempt that failed. */
 static void
@@ -192,14 +208,12 @@ go_on(struct dispatch *d, const struct attempt *a)
     enum step_kind     kind = failed != NULL ? failed->kind : STEP_OTHER;
 
     d->maybe_taken = d->maybe_taken || (a->result.data_sent && a->result.code == 0);
-    d->refused = d->refused && (a->result.code >= 500 || a->result.no_trust);
-    if (a->result.code >= 500 && kind >= STEP_MAIL) {
-        d->lane = GIVEN_UP;             /* the mail itself is refused: no other server is asked (RFC 5321 section 5.1) */
-        return;
-    }
-    if (kind == STEP_TLS && d->task.plan->server.tls == TLS_AUTO && !d->in_the_clear) {
-        d->in_the_clear = true;         /* RFC 7435: TLS that does not work must not stop the mail */
-    } else {
+    d->refused = d->refused && (a->result.code >= 500 || a->result.hopeless);
+    if (!is_worth_another_way(d, a, kind)) {
+        if (a->result.code >= 500 && kind >= STEP_AUTH) {
+            d->lane = GIVEN_UP;         /* the mail itself, or the login, is refused: no other server is asked (RFC 5321 section 5.1) */
+            return;
+        }
         d->in_the_clear = false;
         d->next_target++;
     }
@@ -213,41 +227,100 @@ on_sent(void *arg, const struct sender_result *result)
     struct attempt  *a = take_result(d, result);
 
     d->sender = NULL;
+    d->sendmail = NULL;
     if (!result->accepted)
         go_on(d, a);
     tell(d);
+}
+
+/* NULL, with our own trouble: out of memory. */
+static struct attempt *
+begin_attempt(struct dispatch *d, const struct target *target)
+{
+    struct attempt *a = story_new_attempt(d->story);
+
+    if (a == NULL) {
+        fail_own(d, OWN_MACHINE, "sending", mt_strerror(MT_ENOMEM));
+        return NULL;
+    }
+    d->story->doubled_here = d->story->doubled_here || d->maybe_taken;
+    a->at_us = now_us(d);
+    a->target = *target;
+    d->lane = SENDING;
+    return a;
+}
+
+/* The secret is NULL where no login is wanted. */
+static void
+send_to_target(struct dispatch *d, const char *secret)
+{
+    const struct plan    *plan = d->task.plan;
+    const struct attempt *a = begin_attempt(d, &d->story->targets[d->next_target]);
+    struct sender_task    task;
+
+    if (a == NULL)
+        return;
+    task = (struct sender_task){
+        .host = a->target.host, .address = a->target.address, .port = a->target.port, .helo = plan->helo, .from = d->story->from, .to = plan->to,
+        .message = d->task.message, .implicit_tls = plan->server.implicit_tls, .tls = d->in_the_clear ? TLS_NONE : plan->server.tls,
+        .ca_file = plan->server.ca_file, .auth = wants_login(d) ? &plan->server.auth : NULL, .secret = secret, .timeout_ms = plan->timeout_ms,
+        .limit_ms = left_ms(d),
+    };
+    d->sender = sender_start(d->task.base, &task, on_sent, d);
+    if (d->sender == NULL)
+        fail_own(d, OWN_MACHINE, "sending", mt_strerror(MT_ENOMEM));
+}
+
+static void
+on_secret(void *arg, const char *secret, const char *reason)
+{
+    struct dispatch *d = arg;
+
+    d->request = NULL;
+    if (secret == NULL)
+        fail_own(d, OWN_LOGIN, "login", reason);
+    else
+        send_to_target(d, secret);
+    if (d->lane == OWN_TROUBLE)
+        tell(d);
+}
+
+static void
+send_by_program(struct dispatch *d)
+{
+    struct sender_task task = { .from = d->story->from, .to = d->task.plan->to, .message = d->task.message, .limit_ms = left_ms(d) };
+    struct target      target = { .port = 0 };
+
+    slice_copy(target.host, sizeof(target.host), slice_of(d->task.plan->sendmail));
+    if (begin_attempt(d, &target) == NULL)
+        return;
+    d->sendmail = sendmail_start(d->task.base, d->task.plan->sendmail, &task, on_sent, d);
+    if (d->sendmail == NULL)
+        fail_own(d, OWN_MACHINE, "sending", mt_strerror(MT_ENOMEM));
 }
 
 /* The next address, or the end of this round. */
 static void
 try_target(struct dispatch *d)
 {
-    const struct plan *plan = d->task.plan;
-    struct story      *s = d->story;
-    uint32_t           left = left_ms(d);
-    struct sender_task task;
-    struct attempt    *a;
+    unsigned targets = d->task.plan->send == SEND_SENDMAIL ? 1 : d->story->targets_count;
 
-    if (d->next_target >= s->route.count && !d->refused) {
+    if (d->next_target >= targets && !d->refused) {
         pause_sending(d);
         return;
     }
-    if (d->next_target >= s->route.count || left == 0) {
+    if (d->next_target >= targets || left_ms(d) == 0) {
         d->lane = GIVEN_UP;
-        return;
+    } else if (d->task.plan->send == SEND_SENDMAIL) {
+        send_by_program(d);
+    } else if (!wants_login(d)) {
+        send_to_target(d, NULL);
+    } else {
+        d->lane = UNLOCKING;
+        d->request = credential_get(d->task.credentials, &d->task.plan->server.auth, on_secret, d);
+        if (d->request == NULL)
+            fail_own(d, OWN_MACHINE, "login", mt_strerror(MT_ENOMEM));
     }
-    a = new_attempt(s);
-    *a = (struct attempt){ .at_us = now_us(d), .target = s->route.targets[d->next_target] };
-    d->lane = SENDING;
-    task = (struct sender_task){
-        .host = a->target.host, .address = a->target.address, .port = a->target.port,
-        .helo = plan->helo, .from = s->from, .to = plan->to, .message = d->task.message,
-        .tls = d->in_the_clear ? TLS_NONE : plan->server.tls, .ca_file = plan->server.ca_file,
-        .timeout_ms = plan->timeout_ms, .limit_ms = left,
-    };
-    d->sender = sender_start(d->task.base, &task, on_sent, d);
-    if (d->sender == NULL)
-        fail_own(d, "sending", mt_strerror(MT_ENOMEM));
 }
 
 void
@@ -258,15 +331,22 @@ dispatch_abandon(struct dispatch *d, const char *reason)
     event_del(d->pause);
     resolution_cancel(d->resolution);
     d->resolution = NULL;
-    if (d->lane == RESOLVING && d->fault[0] == '\0')
-        snprintf(d->fault, sizeof(d->fault), "look-up: %s", reason);
+    credential_cancel(d->request);
+    d->request = NULL;
+    if ((d->lane == RESOLVING || d->lane == UNLOCKING) && d->fault[0] == '\0')
+        snprintf(d->fault, sizeof(d->fault), "%s: %s", d->lane == RESOLVING ? "look-up" : "login", reason);
     if (dispatch_state(d) == DISPATCH_UNDER_WAY)
         d->lane = GIVEN_UP;
-    if (d->sender == NULL)
+    if (d->sender != NULL)
+        sender_peek(d->sender, &result);
+    else if (d->sendmail != NULL)
+        sendmail_peek(d->sendmail, &result);
+    else
         return;
-    sender_peek(d->sender, &result);
     sender_cancel(d->sender);
+    sendmail_cancel(d->sendmail);
     d->sender = NULL;
+    d->sendmail = NULL;
     if (!result.accepted && result.reason[0] == '\0') {
         d->story->attempts[d->story->attempts_kept - 1].cut_short = true;
         slice_copy(result.reason, sizeof(result.reason), slice_of(reason));
@@ -277,18 +357,24 @@ dispatch_abandon(struct dispatch *d, const char *reason)
 /* ---- Look-up ----------------------------------------------------------------------------------------------------- */
 
 static void
-take_route(struct dispatch *d, const struct route *route)
+begin_targets(struct dispatch *d)
 {
     d->next_target = 0;
     d->in_the_clear = false;
     d->refused = true;              /* until a server does anything else */
+}
+
+static void
+take_route(struct dispatch *d, const struct route *route)
+{
+    begin_targets(d);
     if (route->fault == ROUTE_FOUND) {
         try_target(d);
         return;
     }
     snprintf(d->fault, sizeof(d->fault), "look-up failed: %s", route->reason);
     if (route->fault == ROUTE_NO_DNS && d->story->attempts_made == 0)
-        fail_own(d, "no name server can be reached", route->reason);
+        fail_own(d, OWN_RESOLVER, "no name server can be reached", route->reason);
     else if (route->fault == ROUTE_REFUSED)
         d->lane = GIVEN_UP;
     else
@@ -301,27 +387,34 @@ on_route(void *arg, const struct route *route)
     struct dispatch *d = arg;
 
     d->resolution = NULL;
-    d->story->route = *route;
     d->story->looked_up = true;
     if (d->story->attempts_made == 0)
         d->story->lookup_took_us = now_us(d) - d->story->lookup_at_us;
-    take_route(d, route);
+    if (story_take_route(d->story, route) == MT_OK)
+        take_route(d, route);
+    else
+        fail_own(d, OWN_MACHINE, "look-up", mt_strerror(MT_ENOMEM));
     tell(d);
 }
 
-/* Look-up, then all addresses in their order. */
+/* Look-up, then all addresses in their order; or the program. */
 static void
 start_round(struct dispatch *d)
 {
     const struct plan *p = d->task.plan;
 
+    if (p->send == SEND_SENDMAIL) {
+        begin_targets(d);
+        try_target(d);
+        return;
+    }
     d->lane = RESOLVING;
     if (d->story->attempts_made == 0)
         d->story->lookup_at_us = now_us(d);
     d->resolution = p->server.host != NULL ? resolver_find_host(d->task.resolver, slice_of(p->server.host), p->server.port, on_route, d)
                                       : resolver_find_mx(d->task.resolver, compose_domain(slice_of(p->to)), p->server.port, on_route, d);
     if (d->resolution == NULL)
-        fail_own(d, "look-up", mt_strerror(MT_ENOMEM));
+        fail_own(d, OWN_MACHINE, "look-up", mt_strerror(MT_ENOMEM));
 }
 
 struct dispatch *
@@ -334,7 +427,8 @@ dispatch_start(const struct dispatch_task *task, struct story *story, dispatch_c
     *d = (struct dispatch){ .task = *task, .story = story, .changed = changed, .arg = arg, .gap_ms = task->plan->retry_gap_ms };
     d->pause = evtimer_new(task->base, on_pause, d);
     if (d->pause != NULL) {
-        story->send_at_us = now_us(d);
+        if (story->send_at_us == 0)         /* else it was taken up again */
+            story->send_at_us = now_us(d);
         start_round(d);
     }
     if (d->pause == NULL || d->lane == OWN_TROUBLE) {
@@ -350,7 +444,9 @@ dispatch_free(struct dispatch *d)
     if (d == NULL)
         return;
     resolution_cancel(d->resolution);
+    credential_cancel(d->request);
     sender_cancel(d->sender);
+    sendmail_cancel(d->sendmail);
     if (d->pause != NULL)
         event_free(d->pause);
     free(d);

@@ -5,6 +5,7 @@
  * growing gaps as long as the refusals are for now (greylisting) and the window lasts. Writes down each attempt in the story.
  */
 
+#include "checker/credential.h"
 #include "checker/story.h"
 
 struct dispatch;
@@ -13,6 +14,7 @@ struct dispatch;
 struct dispatch_task {
     struct event_base *base;
     struct resolver   *resolver;
+    struct credentials *credentials;    /* for servers that want a login */
     const struct plan *plan;
     struct slice       message;
     uint64_t           start_us;        /* monotonic: the zero of the story's times */

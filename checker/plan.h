@@ -69,6 +69,7 @@ enum receive_way {
 struct plan {
     unsigned         scenario;          /* 1 to 5, as the field numbers them; 0: none of these */
     enum send_way    send;
+    bool             each_mx;           /* SEND_MX: each host gets a mail of its own, and all must arrive (runner makes a plan for each) */
     struct server    server;            /* SEND_MX: its port and tls alone count */
     const char      *sendmail;          /* SEND_SENDMAIL: path of the program */
     enum receive_way receive;

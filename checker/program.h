@@ -34,7 +34,7 @@ struct program_result {
 /* result is valid during the call; the program is freed after it. output is wiped. */
 typedef void program_done_fn(void *arg, const struct program_result *result);
 
-/* done is called from the loop, never from inside. NULL: out of memory or descriptors. */
+/* done is called from the loop, never from inside. The process ignores SIGPIPE. NULL: out of memory or descriptors. */
 struct program *program_start(struct event_base *base, const struct program_task *task, program_done_fn *done, void *arg);
 
 /* Kills it, without a call of done. NULL is fine. */

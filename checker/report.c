@@ -32,7 +32,7 @@ put_metric(struct buf *out, const char *name, uint64_t us)
 static void
 put_total(struct buf *out, const struct plan *plan, const struct story *story)
 {
-    uint64_t us = story_total_us(story);
+    uint64_t us = story->arrived ? story_total_us(story) : story->sent_us - story->send_at_us;
 
     buf_printf(out, " 'total'=%llu.%06llus;%s;%s;0;%u", (unsigned long long)us / 1000000, (unsigned long long)us % 1000000,
                plan->warning.text, plan->critical.text, plan->window_ms / 1000);
@@ -67,7 +67,7 @@ put_metrics(struct buf *out, const struct plan *plan, const struct story *story)
     if (story->send_at_us == 0)
         return;
     buf_append_string(out, " |");
-    if (story->arrived)
+    if (story->arrived || story->verdict == TRIP_TAKEN)
         put_total(out, plan, story);
     if (story->sent)
         put_metric(out, "send", story->sent_us - story->send_at_us);
@@ -85,9 +85,13 @@ report_line(struct buf *out, const struct plan *plan, const struct story *story)
     const struct attempt *a = story_attempt(story);
     char                  via[400] = "", server[TARGET_TEXT_BYTES];
 
-    if (story->arrived && a != NULL)
+    if ((story->arrived || story->verdict == TRIP_TAKEN) && a != NULL && a->target.address[0] != '\0')
         snprintf(via, sizeof(via), ", via %s:%u", story_target_text(&a->target, server), a->target.port);
-    buf_printf(out, "MAILTEST %s - scenario %d: ", state_name(story->state), plan->scenario);
+    else if (story->arrived && plan->send == SEND_SENDMAIL)
+        snprintf(via, sizeof(via), ", via %.200s", plan->sendmail);
+    buf_printf(out, "MAILTEST %s - ", state_name(story->state));
+    if (plan->scenario != 0)
+        buf_printf(out, "scenario %u: ", plan->scenario);
     put_text(out, story->reason);
     put_text(out, via);
     if (story->delete_fault[0] != '\0') {
@@ -145,8 +149,15 @@ put_arrival(struct buf *out, const struct story *story)
     struct buf    text;
 
     buf_init(&text, 4096);
-    buf_printf(&text, "from %s, token found in ", text_member(json_object_get(arrival, "client"), "address"));
+    if (story->folder[0] != '\0')
+        buf_printf(&text, "in folder %s", story->folder);
+    if (text_member(json_object_get(arrival, "client"), "address")[0] != '\0')
+        buf_printf(&text, "from %s", text_member(json_object_get(arrival, "client"), "address"));
+    if (json_array_size(json_object_get(story->answer, "found_in")) > 0)
+        buf_printf(&text, "%stoken found in ", text.len > 0 ? ", " : "");
     put_words(&text, json_object_get(story->answer, "found_in"));
+    if (story->copies > 1)
+        buf_printf(&text, "%s%u copies", text.len > 0 ? ", " : "", story->copies);
     buf_append(&text, "", 1);
     put_event(out, story->arrived_us, "arrived", text.data, story_transit_us(story), false);
     buf_fini(&text);
@@ -192,7 +203,7 @@ put_route(struct buf *out, const struct story *story)
     if (!story->looked_up)
         return;
     buf_init(&text, ROUTE_TEXT_BYTES);
-    story_put_route(&text, &story->route);
+    story_put_targets(&text, story);
     buf_append(&text, "", 1);
     put_event(out, story->lookup_at_us, "lookup", text.data, story->lookup_took_us, false);
     buf_fini(&text);
@@ -236,6 +247,19 @@ put_hops(struct buf *out, const json_t *hops)
     }
 }
 
+/* The last look into the account, which failed. */
+static void
+put_fetch(struct buf *out, const struct story *story)
+{
+    buf_append_string(out, "The account: ");
+    display_text(out, slice_of(story->fetch_step), TEXT_CHARS);
+    buf_append_string(out, " of ");
+    display_text(out, slice_of(story->fetch_host), TEXT_CHARS);
+    buf_append_string(out, " failed: ");
+    display_text(out, slice_of(story->fetch_reason), TEXT_CHARS);
+    buf_append_byte(out, '\n');
+}
+
 static void
 put_clock(struct buf *out, const struct story *story)
 {
@@ -250,11 +274,17 @@ report_timeline(struct buf *out, const struct story *story)
     char text[800];
     bool told_arrival = false;
 
-    if (story->token[0] == '\0')
+    if (story->token[0] == '\0' && story->send_at_us == 0)
         return;
     buf_append_string(out, "Timeline (seconds from the start; what happened; how long it took)\n");
-    snprintf(text, sizeof(text), "%s for %s", story->token, story->address);
-    put_event(out, 0, "mint", text, story->mint_took_us, true);
+    if (story->resumed)
+        buf_append_string(out, "(the checker was restarted; what was before that is told in short)\n");
+    if (story->address[0] != '\0') {
+        snprintf(text, sizeof(text), "%s for %s", story->token, story->address);
+        put_event(out, 0, "mint", text, story->mint_took_us, true);
+    } else if (story->token[0] != '\0') {
+        put_event(out, 0, "token", story->token, 0, true);
+    }
     put_route(out, story);
     if (story->attempts_made > story->attempts_kept)
         buf_printf(out, "(%u attempts, not all shown)\n", story->attempts_made);
@@ -262,6 +292,8 @@ report_timeline(struct buf *out, const struct story *story)
         put_attempt(out, story, &story->attempts[i], &told_arrival);
     if (story->arrived && !told_arrival)
         put_arrival(out, story);
+    if (story->fetch_step[0] != '\0' && !story->arrived)
+        put_fetch(out, story);
     put_hops(out, json_object_get(story->answer, "hops"));
     put_clock(out, story);
     if (story->deleted)

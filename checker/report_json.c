@@ -74,7 +74,7 @@ steps_json(const struct story *story, const struct attempt *a)
     struct buf route;
 
     buf_init(&route, ROUTE_TEXT_BYTES);
-    story_put_route(&route, &story->route);
+    story_put_targets(&route, story);
     if (story->looked_up)
         json_array_append_new(steps, step_json(STEP_LOOKUP, story->lookup_at_us, story->lookup_took_us, true, 0, buf_slice(&route)));
     buf_fini(&route);
@@ -142,6 +142,8 @@ failed_step(const struct story *story, const struct attempt *a)
 
     if (story->verdict == TRIP_OWN_TROUBLE && !story->interrupted_unsent)
         return "own";
+    if (story->verdict == TRIP_NOT_FETCHED)
+        return story->fetch_step;
     if (story->verdict != TRIP_NOT_SENT && !story->interrupted_unsent)
         return "arrival";
     return a == NULL ? "lookup" : step_name(step != NULL ? step->kind : STEP_OTHER);
@@ -151,17 +153,17 @@ static json_t *
 failure_json(const struct story *story, const struct attempt *a)
 {
     bool    by_server = (story->verdict == TRIP_NOT_SENT || story->interrupted_unsent) && a != NULL;
-    bool    by_reply = by_server && a->result.code != 0;
+    bool    by_reply = by_server && a->result.code != 0, by_account = story->verdict == TRIP_NOT_FETCHED;
     json_t *j;
 
-    if (story->verdict == TRIP_ARRIVED)
+    if (story_has_arrived(story) || story->verdict == TRIP_TAKEN)
         return json_null();
     j = json_object();
     PUT(j, "step", json_string(failed_step(story, a)));
     PUT(j, "reply", by_reply ? string_or_null(a->result.reason) : json_null());
     PUT(j, "code", by_reply ? code_or_null(a->result.code) : json_null());
-    PUT(j, "host", by_server ? string_or_null(a->target.host) : json_null());
-    PUT(j, "reason", string_or_null(by_server ? a->result.reason : story->reason));
+    PUT(j, "host", by_server ? string_or_null(a->target.host) : by_account ? string_or_null(story->fetch_host) : json_null());
+    PUT(j, "reason", string_or_null(by_server ? a->result.reason : by_account ? story->fetch_reason : story->reason));
     return j;
 }
 
@@ -181,14 +183,14 @@ clock_json(const struct story *story)
 static void
 put_plan(json_t *j, const struct plan *plan, const struct story *story)
 {
-    PUT(j, "scenario", json_integer(plan->scenario));
+    PUT(j, "scenario", plan->scenario == 0 ? json_null() : json_integer(plan->scenario));
     PUT(j, "verdict", json_string(verdict_kind_name(story->verdict)));
     PUT(j, "state", json_string(state_name(story->state)));
     PUT(j, "exit_code", json_integer(story->state));
     PUT(j, "summary", string_or_null(story->reason));
-    PUT(j, "mailbox", json_string(plan->mailbox));
+    PUT(j, "mailbox", string_or_null(plan->mailbox));
     PUT(j, "token", string_or_null(story->token));
-    PUT(j, "to", json_string(plan->to));
+    PUT(j, "to", string_or_null(plan->to));
     PUT(j, "from", string_or_null(story->from));
     PUT(j, "started_at", moment(story, 0));
     PUT(j, "window_s", seconds((uint64_t)plan->window_ms * 1000));
@@ -197,15 +199,21 @@ put_plan(json_t *j, const struct plan *plan, const struct story *story)
 static void
 put_arrival(json_t *j, const struct story *story)
 {
-    const json_t *hops = json_object_get(story->answer, "hops");
+    json_t *hops = json_object_get(story->answer, "hops");
 
     PUT(j, "arrived", json_boolean(story->arrived));
     PUT(j, "arrived_at", story->arrived ? moment(story, story->arrived_us) : json_null());
+    PUT(j, "arrived_within_s", story->arrived ? seconds(story->arrived_us - story->arrived_after_us) : json_null());
+    PUT(j, "clamped", json_boolean(story->clamped));
+    PUT(j, "copies", json_integer(story->arrived ? story->copies : 0));
+    PUT(j, "junk", json_boolean(story->junk));
+    PUT(j, "folder", string_or_null(story->folder));
+    PUT(j, "autoreply", json_boolean(story->autoreply));
     PUT(j, "transit_s", story->arrived && story->sent ? seconds(story_transit_us(story)) : json_null());
     PUT(j, "total_s", story->arrived ? seconds(story_total_us(story)) : json_null());
     PUT(j, "clock", clock_json(story));
     PUT(j, "arrival", story->answer != NULL ? json_incref(story->answer) : json_null());
-    PUT(j, "hops", hops != NULL ? json_deep_copy(hops) : json_array());
+    PUT(j, "hops", hops != NULL ? json_incref(hops) : json_array());
     PUT(j, "deleted", json_boolean(story->deleted));
 }
 
@@ -223,6 +231,8 @@ report_json(const struct plan *plan, const struct story *story)
     PUT(j, "steps", steps_json(story, a));
     PUT(j, "attempts_made", json_integer(story->attempts_made));
     PUT(j, "attempts", attempts_json(story));
+    PUT(j, "deferred", json_boolean(story_was_deferred(story)));
+    PUT(j, "resumed", json_boolean(story->resumed));
     PUT(j, "sent", json_boolean(story->sent));
     PUT(j, "sent_at", story->sent ? moment(story, story->sent_us) : json_null());
     PUT(j, "send_s", story->sent ? seconds(story->sent_us - story->send_at_us) : json_null());

@@ -1,67 +1,29 @@
-#include "checker/round_trip.h"
+#include "checker/round_trip_parts.h"
 
+#include "checker/arrival.h"
 #include "checker/clock.h"
 #include "checker/compose.h"
-#include "checker/dispatch.h"
-#include "lib/display.h"
-#include "lib/duration.h"
+#include "checker/mail_judge.h"
 #include "lib/error.h"
-#include "lib/rfc3339.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    WAIT_STEP_MS     = 300000,      /* of one request that waits; the service may cut it further */
-    ASK_GAP_FIRST_MS = 1000,        /* after a request that failed; doubles */
-    ASK_GAP_MAX_MS   = 15000,
-    LAST_LOOK_MS     = 10000,       /* how long the look after the end of the window may take */
-    LAST_WAIT_MS     = 5000,        /* of it for the service, to decide whether its own receiver was there (VERDICT_GRACE_S) */
     SENDING_GRACE_MS = 10000,       /* for the server's reply to the end of the data, when the mail has arrived before it */
     DELETE_LIMIT_MS  = 10000,
+    LOOK_GRACE_MS    = 15000,       /* beside the time-out of a step: for the last look into an account */
     LETTER_LIMIT     = 16 * 1024,
     LOCAL_PART_MAX   = 64,          /* RFC 5321 section 4.5.3.1.1 */
+    FIRST_INSTANT_US = 1,           /* "at 0" would mean never */
 };
 #define DETAIL "+check"
 
-/*
- * Two lanes run side by side once the token is minted: the dispatch sends, and this here asks. settle() alone looks at both and
- * decides.
- *
- *   ASKING --on_answer--> ANSWERED (arrived, bounced)
- *     ^  |  (the window has ended)
- *     |  +--> LAST_LOOK --on_answer--> ANSWERED
- *   RESTING (the request failed)
- */
-enum ask_lane { ASK_IDLE, ASKING, RESTING, LAST_LOOK, ANSWERED };
-
-struct round_trip {
-    struct round_trip_tools tools;
-    const struct plan      *plan;
-    round_trip_done_fn     *done;
-    void                   *arg;
-    struct story           *story;
-    uint64_t                start_us;       /* monotonic */
-    struct buf              letter;
-
-    struct dispatch        *dispatch;       /* NULL before the mint and after the end */
-    enum ask_lane           ask;
-    struct api_call        *call;           /* mint, wait or delete */
-    uint32_t                ask_gap_ms;
-    char                    ask_fault[API_REASON_BYTES];    /* why the service could not be asked, the last time */
-
-    struct event           *rest;           /* ends RESTING */
-    struct event           *window;         /* the end of it */
-    struct event           *grace;
-    struct event           *limit;          /* of the last look and of the delete */
-    struct event           *finished;
-};
-
 static void settle(struct round_trip *t);
-static void ask(struct round_trip *t);
 
-static uint64_t
-now_us(const struct round_trip *t)
+uint64_t
+trip_now_us(const struct round_trip *t)
 {
     return monotonic_us() - t->start_us;
 }
@@ -78,9 +40,23 @@ arm(struct event *timer, uint32_t ms)
 static uint32_t
 left_ms(const struct round_trip *t)
 {
-    uint64_t end_us = t->story->minted_us + (uint64_t)t->plan->window_ms * 1000, now = now_us(t);
+    uint64_t end_us = conclusion_window_end_us(t->story, t->plan), now = trip_now_us(t);
 
     return now >= end_us ? 0 : (uint32_t)((end_us - now + 999) / 1000);
+}
+
+static void
+tell_changed(struct round_trip *t)
+{
+    if (t->tools.changed != NULL && t->phase == TRIP_UNDER_WAY)
+        t->tools.changed(t->arg);
+}
+
+/* Whether the customer's account is where the mail is looked for. */
+static bool
+is_by_account(const struct plan *p)
+{
+    return p->receive == RECEIVE_IMAP || p->receive == RECEIVE_POP3;
 }
 
 /* ---- The end ----------------------------------------------------------------------------------------------------- */
@@ -90,40 +66,32 @@ stop_everything(struct round_trip *t)
 {
     dispatch_free(t->dispatch);
     t->dispatch = NULL;
+    await_free(t->await);
+    t->await = NULL;
+    watch_free(t->watch);
+    t->watch = NULL;
     api_cancel(t->call);
     t->call = NULL;
-    event_del(t->rest);
     event_del(t->window);
     event_del(t->grace);
     event_del(t->limit);
+    event_del(t->begin);
 }
 
 static void
 finish(struct round_trip *t)
 {
     stop_everything(t);
-    t->ask = ASK_IDLE;
+    if (t->story->ended_us == 0)
+        t->story->ended_us = trip_now_us(t);
+    t->phase = TRIP_ENDED;
     event_active(t->finished, EV_TIMEOUT, 0);
 }
 
-static void __attribute__((format(printf, 4, 5)))
-conclude(struct round_trip *t, enum verdict_kind verdict, enum state state, const char *format, ...)
-{
-    va_list args;
-
-    if (t->story->verdict != TRIP_RUNNING)
-        return;
-    t->story->verdict = verdict;
-    t->story->state = state;
-    va_start(args, format);
-    vsnprintf(t->story->reason, sizeof(t->story->reason), format, args);
-    va_end(args);
-}
-
 static void
-fail_own(struct round_trip *t, const char *what, const char *reason)
+fail_own(struct round_trip *t, enum own_trouble own, const char *what, const char *reason)
 {
-    conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "%s: %s", what, reason);
+    conclude_own_trouble(t->story, own, "%s: %s", what, reason);
     finish(t);
 }
 
@@ -148,181 +116,21 @@ interrupt_sending(struct round_trip *t, const char *reason)
     if (t->story->attempts_made > 1)
         snprintf(tries, sizeof(tries), " (%u attempts)", t->story->attempts_made);
     t->story->interrupted_unsent = true;
-    conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "%s while %s: %s%s; nothing was deleted", reason, doing,
-             dispatch_fault(t->dispatch), tries);
+    conclude_own_trouble(t->story, OWN_INTERRUPTED, "%s while %s: %s%s; nothing was deleted", reason, doing, dispatch_fault(t->dispatch), tries);
 }
 
 void
 round_trip_interrupt(struct round_trip *t, const char *reason)
 {
+    const char *doing = t->phase == TRIP_BEGINNING ? "minting a token" : t->dispatch != NULL ? dispatch_doing(t->dispatch) : "waiting for the arrival";
+
+    if (t->phase == TRIP_ENDED)
+        return;
     if (t->story->verdict == TRIP_RUNNING && t->dispatch != NULL && !t->story->sent && !t->story->arrived)
         interrupt_sending(t, reason);
     else
-        conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "%s while %s; nothing was deleted", reason,
-                 t->dispatch != NULL ? dispatch_doing(t->dispatch) : "minting a token");
+        conclude_own_trouble(t->story, OWN_INTERRUPTED, "%s while %s; nothing was deleted", reason, doing);
     finish(t);
-}
-
-/* ---- Asking ------------------------------------------------------------------------------------------------------ */
-
-static bool
-verdict_is(const json_t *answer, const char *verdict)
-{
-    const char *found = json_string_value(json_object_get(answer, "verdict"));
-
-    return found != NULL && strcmp(found, verdict) == 0;
-}
-
-static bool
-time_member(const json_t *object, const char *name, uint64_t *us)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL && rfc3339_parse(slice_of(text), us) == MT_OK;
-}
-
-/* The first arrival that is the mail itself. */
-static const json_t *
-first_arrival(const json_t *answer)
-{
-    size_t  i;
-    json_t *arrival;
-
-    json_array_foreach (json_object_get(answer, "arrivals"), i, arrival) {
-        const char *kind = json_string_value(json_object_get(arrival, "kind"));
-
-        if (kind != NULL && strcmp(kind, "arrived") == 0)
-            return arrival;
-    }
-    return NULL;
-}
-
-/*
- * The service's clock said minted_at at some moment between our asking for the token and its answer: so it is ahead of ours by no less
- * than low and no more than high. With that its stamp of the arrival becomes a moment of our clock.
- */
-static void
-take_times(struct round_trip *t, uint64_t answered_us)
-{
-    struct story *s = t->story;
-    uint64_t      minted_wall_us, received_wall_us, mint_from_us, mint_to_us;
-    int64_t       latest_us;
-
-    s->answered_us = s->arrived_us = answered_us;
-    if (!time_member(s->answer, "minted_at", &minted_wall_us) ||
-        !time_member(first_arrival(s->answer), "received_at", &received_wall_us))
-        return;
-    mint_to_us = s->started_wall_us + s->minted_us;
-    mint_from_us = mint_to_us - s->mint_took_us;
-    s->clock_known = true;
-    s->clock_low_us = (int64_t)minted_wall_us - (int64_t)mint_to_us;
-    s->clock_high_us = (int64_t)minted_wall_us - (int64_t)mint_from_us;
-    latest_us = (int64_t)received_wall_us - s->clock_low_us - (int64_t)s->started_wall_us;
-    if (latest_us >= 0 && (uint64_t)latest_us < answered_us)
-        s->arrived_us = (uint64_t)latest_us;
-}
-
-/* What the service can never answer otherwise: no use to ask again. */
-static bool
-is_hopeless(unsigned status)
-{
-    return status == 400 || status == 401 || status == 403 || status == 404 || status == 405;
-}
-
-static void
-rest(struct round_trip *t, const char *fault)
-{
-    slice_copy(t->ask_fault, sizeof(t->ask_fault), slice_of(fault));
-    if (t->ask == LAST_LOOK) {
-        t->ask = ANSWERED;
-        return;
-    }
-    t->ask = RESTING;
-    arm(t->rest, t->ask_gap_ms);
-    t->ask_gap_ms = t->ask_gap_ms * 2 < ASK_GAP_MAX_MS ? t->ask_gap_ms * 2 : ASK_GAP_MAX_MS;
-}
-
-static void
-on_answer(void *arg, const struct api_reply *reply)
-{
-    struct round_trip *t = arg;
-
-    t->call = NULL;
-    if (reply->body == NULL) {
-        if (is_hopeless(reply->status))
-            fail_own(t, "asking the service for the token", reply->reason);
-        else
-            rest(t, reply->reason);
-        settle(t);
-        return;
-    }
-    t->ask_gap_ms = ASK_GAP_FIRST_MS;
-    t->ask_fault[0] = '\0';
-    json_decref(t->story->answer);
-    t->story->answer = json_incref(reply->body);
-    if (verdict_is(reply->body, "arrived") || verdict_is(reply->body, "late")) {
-        t->story->arrived = true;
-        take_times(t, reply->answered_us - t->start_us);
-        t->ask = ANSWERED;
-    } else if (t->ask == LAST_LOOK || verdict_is(reply->body, "bounced")) {
-        t->ask = ANSWERED;
-    } else if (reply->answered_us - reply->asked_us < (uint64_t)ASK_GAP_FIRST_MS * 1000) {
-        rest(t, "");        /* it did not wait: no reason to ask in a tight loop */
-    } else {
-        ask(t);
-    }
-    settle(t);
-}
-
-static void
-ask(struct round_trip *t)
-{
-    uint32_t left = left_ms(t), wait_ms = left < WAIT_STEP_MS ? left : WAIT_STEP_MS, known;
-
-    if (t->ask != LAST_LOOK)
-        t->ask = ASKING;
-    known = t->story->answer == NULL ? 0 : (uint32_t)json_integer_value(json_object_get(t->story->answer, "arrival_count"));
-    t->call = api_show(t->tools.api, t->plan->mailbox, t->story->token, t->ask == LAST_LOOK ? LAST_WAIT_MS : wait_ms, known, on_answer, t);
-    if (t->call == NULL)
-        fail_own(t, "asking the service", mt_strerror(MT_ENOMEM));
-}
-
-static void
-on_rest(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    ask(arg);
-    settle(arg);
-}
-
-/* The window is over: what is not there now is not there. One last look tells. */
-static void
-on_window(evutil_socket_t fd, short what, void *arg)
-{
-    struct round_trip *t = arg;
-
-    (void)fd;
-    (void)what;
-    if (t->ask != ASKING && t->ask != RESTING)
-        return;
-    api_cancel(t->call);
-    t->call = NULL;
-    event_del(t->rest);
-    t->ask = LAST_LOOK;
-    arm(t->limit, LAST_LOOK_MS);
-    ask(t);
-}
-
-static void
-on_grace(evutil_socket_t fd, short what, void *arg)
-{
-    struct round_trip *t = arg;
-
-    (void)fd;
-    (void)what;
-    dispatch_abandon(t->dispatch, "no reply yet when the mail had arrived");
-    settle(t);
 }
 
 /* ---- Cleaning up ------------------------------------------------------------------------------------------------- */
@@ -335,7 +143,7 @@ on_forgotten(void *arg, const struct api_reply *reply)
     t->call = NULL;
     if (reply->body != NULL) {
         t->story->deleted = true;
-        t->story->messages_deleted = (unsigned)json_integer_value(json_object_get(reply->body, "messages_deleted"));
+        t->story->messages_deleted += (unsigned)json_integer_value(json_object_get(reply->body, "messages_deleted"));
     } else {
         slice_copy(t->story->delete_fault, sizeof(t->story->delete_fault), slice_of(reply->reason));
     }
@@ -349,26 +157,29 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    api_cancel(t->call);
-    t->call = NULL;
-    if (t->story->verdict != TRIP_RUNNING) {
+    if (t->phase == TRIP_CLEANING) {
         snprintf(t->story->delete_fault, sizeof(t->story->delete_fault), "no answer within %d s", DELETE_LIMIT_MS / 1000);
         finish(t);
         return;
     }
-    snprintf(t->ask_fault, sizeof(t->ask_fault), "no answer within %d s", LAST_LOOK_MS / 1000);
-    t->ask = ANSWERED;
+    t->account_over = true;         /* the last look takes too long */
+    if (t->story->fetch_step[0] == '\0') {
+        snprintf(t->story->fetch_step, sizeof(t->story->fetch_step), "fetch");
+        snprintf(t->story->fetch_reason, sizeof(t->story->fetch_reason), "the last look did not come to its end in time");
+    }
     settle(t);
 }
 
 static void
 clean_up(struct round_trip *t)
 {
+    t->story->ended_us = trip_now_us(t);
     stop_everything(t);
-    if (t->plan->keep) {
+    if (t->plan->keep || t->plan->mailbox == NULL || t->story->token[0] == '\0') {
         finish(t);
         return;
     }
+    t->phase = TRIP_CLEANING;
     arm(t->limit, DELETE_LIMIT_MS);
     t->call = api_forget(t->tools.api, t->plan->mailbox, t->story->token, on_forgotten, t);
     if (t->call == NULL)
@@ -377,130 +188,213 @@ clean_up(struct round_trip *t)
 
 /* ---- The decision ------------------------------------------------------------------------------------------------ */
 
-static void
-conclude_arrived(struct round_trip *t)
+struct conclusion_sending
+trip_sending(const struct round_trip *t)
 {
-    const struct plan *p = t->plan;
-    double             total_s = (double)story_total_us(t->story) / 1e6;
-    enum state         state = range_state(&p->warning, &p->critical, total_s);
+    struct conclusion_sending s = { .fault = t->saved_fault, .maybe_taken = t->saved_maybe_taken, .now_us = trip_now_us(t) };
 
-    if (t->story->arrived_us > t->story->minted_us + (uint64_t)p->window_ms * 1000)
-        conclude(t, TRIP_ARRIVED, STATE_CRITICAL, "arrived after %.3f s, too late for the window of %u s", total_s, p->window_ms / 1000);
-    else if (state == STATE_OK)
-        conclude(t, TRIP_ARRIVED, state, "arrived after %.3f s", total_s);
-    else
-        conclude(t, TRIP_ARRIVED, state, "arrived after %.3f s (%s: %s)", total_s, state == STATE_CRITICAL ? "critical" : "warning",
-                 state == STATE_CRITICAL ? p->critical.text : p->warning.text);
+    if (t->dispatch != NULL) {
+        s.fault = dispatch_fault(t->dispatch)[0] != '\0' ? dispatch_fault(t->dispatch) : t->saved_fault;
+        s.maybe_taken = s.maybe_taken || dispatch_maybe_taken(t->dispatch);
+    }
+    return s;
+}
+
+static enum dispatch_state
+sending_state(const struct round_trip *t)
+{
+    if (t->dispatch != NULL)
+        return dispatch_state(t->dispatch);
+    return t->story->sent || t->plan->send == SEND_NONE ? DISPATCH_SENT : DISPATCH_UNDER_WAY;
+}
+
+static void
+settle_arrived(struct round_trip *t)
+{
+    if (t->dispatch != NULL && dispatch_is_sending(t->dispatch)) {
+        if (!event_pending(t->grace, EV_TIMEOUT, NULL))
+            arm(t->grace, SENDING_GRACE_MS);    /* the time of the server's reply is worth a moment */
+        return;
+    }
+    conclude_arrived(t->story, t->plan);
     clean_up(t);
 }
 
-/* A member of a report; empty where it is null, or there is no report. */
-static const char *
-report_text(const json_t *report, const char *member)
-{
-    const char *text = json_string_value(json_object_get(report, member));
-
-    return text == NULL ? "" : text;
-}
-
-/* What the status report says: its code, its words, and what they mean where that is known. */
+/* Nothing more will be heard of the arrival. */
 static void
-conclude_bounced(struct round_trip *t)
+settle_over(struct round_trip *t)
 {
-    const json_t *report = json_object_get(t->story->answer, "report");
-    const char   *status = report_text(report, "status"), *words = report_text(report, "diagnostic"), *meaning = report_text(report, "meaning");
-    char          said[400];
+    const char               *ask_fault = t->await != NULL ? await_result(t->await)->fault : "";
+    struct conclusion_sending sending;
 
-    snprintf(said, sizeof(said), "%s%.20s%s%.150s%s%.180s%s", status[0] != '\0' || words[0] != '\0' ? ": " : "", status,
-             status[0] != '\0' && words[0] != '\0' ? ", " : "", words, meaning[0] != '\0' ? " (" : "", meaning,
-             meaning[0] != '\0' ? ")" : "");
-    if (t->story->sent)
-        conclude(t, TRIP_BOUNCED, STATE_CRITICAL, "the mail was taken, but came back as undeliverable%s; the report is in mailbox %s", said,
-                 t->plan->mailbox);
-    else
-        conclude(t, TRIP_BOUNCED, STATE_CRITICAL, "the mail came back as undeliverable%s", said);
+    if (t->dispatch != NULL)
+        dispatch_abandon(t->dispatch, "the window ended before the server had replied");
+    sending = trip_sending(t);
+    conclude_window_ended(t->story, t->plan, &sending, ask_fault);
     finish(t);
 }
 
-static uint64_t
-receiver_down_us(const json_t *answer)
+static bool
+is_over(const struct round_trip *t)
 {
-    return (uint64_t)json_integer_value(json_object_get(answer, "receiver_down_ms")) * 1000;
+    return t->plan->receive == RECEIVE_HOSTED ? t->await != NULL && await_result(t->await)->over : t->account_over;
 }
 
-static void
-conclude_not_arrived(struct round_trip *t)
-{
-    char window[DURATION_TEXT_BYTES], down[DURATION_TEXT_BYTES], server[TARGET_TEXT_BYTES];
-    bool autoreply = t->story->answer != NULL && verdict_is(t->story->answer, "autoreply");
-
-    dispatch_abandon(t->dispatch, "the window ended before the server had replied");
-    duration_text((uint64_t)t->plan->window_ms * 1000, window);
-    if (t->ask_fault[0] != '\0')
-        conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "the service could not be asked whether the mail arrived: %s", t->ask_fault);
-    else if (t->story->sent && t->story->answer != NULL && verdict_is(t->story->answer, "not-arrived-receiver-down"))
-        conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "not arrived within %s, but the service's own receiver was down or refusing for %s of it: "
-                 "this tells nothing of the customer's mail", window, duration_text(receiver_down_us(t->story->answer), down));
-    else if (t->story->sent)
-        conclude(t, TRIP_NOT_ARRIVED, STATE_CRITICAL, "not arrived within %s, though %s:%u took the mail after %.3f s%s", window,
-                 story_target_text(&story_attempt(t->story)->target, server), story_attempt(t->story)->target.port,
-                 (double)(t->story->sent_us - t->story->send_at_us) / 1e6, autoreply ? "; there was only an automatic reply" : "");
-    else
-        conclude(t, TRIP_NOT_SENT, STATE_CRITICAL, "%s%s", dispatch_fault(t->dispatch),
-                 dispatch_maybe_taken(t->dispatch) ? ", and not arrived" : "");
-    finish(t);
-}
-
-static void
-conclude_not_sent(struct round_trip *t)
-{
-    unsigned n = t->story->attempts_made;
-    char     tries[64] = "";
-
-    if (n > 1)
-        snprintf(tries, sizeof(tries), " (%u attempts in %.0f s)", n, (double)(now_us(t) - t->story->send_at_us) / 1e6);
-    conclude(t, TRIP_NOT_SENT, STATE_CRITICAL, "%s%s", dispatch_fault(t->dispatch), tries);
-    finish(t);
-}
-
-/* Looks at both lanes and ends the round trip when its outcome is clear. */
+/* Looks at all lanes and ends the round trip when its outcome is clear. */
 static void
 settle(struct round_trip *t)
 {
-    enum dispatch_state sending;
+    enum dispatch_state       sending;
+    struct conclusion_sending s;
 
-    if (t->story->verdict != TRIP_RUNNING || t->dispatch == NULL)
+    if (t->story->verdict != TRIP_RUNNING || t->phase != TRIP_UNDER_WAY)
         return;
-    sending = dispatch_state(t->dispatch);
+    sending = sending_state(t);
+    s = trip_sending(t);
     if (t->story->arrived) {
-        event_del(t->window);
-        if (!dispatch_is_sending(t->dispatch))
-            conclude_arrived(t);
-        else if (!event_pending(t->grace, EV_TIMEOUT, NULL))
-            arm(t->grace, SENDING_GRACE_MS);    /* the time of the server's reply is worth a moment */
-    } else if (t->ask == ANSWERED && t->story->answer != NULL && verdict_is(t->story->answer, "bounced")) {
-        conclude_bounced(t);
-    } else if (sending == DISPATCH_OWN_TROUBLE) {
-        conclude(t, TRIP_OWN_TROUBLE, STATE_UNKNOWN, "%s", dispatch_fault(t->dispatch));
+        settle_arrived(t);
+    } else if (t->bounced) {
+        conclude_bounced(t->story, t->plan);
         finish(t);
-    } else if (sending == DISPATCH_GIVEN_UP && !dispatch_maybe_taken(t->dispatch)) {
-        conclude_not_sent(t);
-    } else if (t->ask == ANSWERED) {
-        conclude_not_arrived(t);
+    } else if (sending == DISPATCH_OWN_TROUBLE) {
+        conclude_own_trouble(t->story, t->story->own, "%s", s.fault);
+        finish(t);
+    } else if (t->await != NULL && await_result(t->await)->hopeless && t->plan->receive == RECEIVE_HOSTED) {
+        fail_own(t, OWN_SERVICE, "asking the service for the token", await_result(t->await)->fault);
+    } else if (t->hopeless) {
+        conclude_not_fetched(t->story, t->plan);
+        finish(t);
+    } else if (sending == DISPATCH_GIVEN_UP && (!s.maybe_taken || t->plan->receive == RECEIVE_NONE)) {
+        conclude_not_sent(t->story, &s);
+        finish(t);
+    } else if (t->plan->receive == RECEIVE_NONE && sending == DISPATCH_SENT) {
+        conclude_taken(t->story, t->plan);
+        finish(t);
+    } else if (is_over(t)) {
+        settle_over(t);
     }
 }
 
+/* ---- What is heard ----------------------------------------------------------------------------------------------- */
+
+static void
+on_await(void *arg)
+{
+    struct round_trip         *t = arg;
+    const struct await_result *r = await_result(t->await);
+
+    t->story->autoreply = t->story->autoreply || r->autoreply;
+    if (t->story->token[0] == '\0')
+        memcpy(t->story->token, r->token, sizeof(r->token));
+    t->bounced = t->bounced || (r->bounced && r->over);
+    if (r->answer != NULL && (t->plan->receive == RECEIVE_HOSTED || r->bounced)) {
+        json_decref(t->story->answer);
+        t->story->answer = json_incref(r->answer);
+    }
+    if (t->plan->receive == RECEIVE_HOSTED && r->arrived && r->over)
+        arrival_at_service(t->story, t->start_us, r->heard_us, api_clock(t->tools.api));
+    settle(t);
+}
+
+static void
+on_watch(void *arg, const struct watch_result *r)
+{
+    struct round_trip *t = arg;
+    struct story      *s = t->story;
+
+    slice_copy(s->fetch_step, sizeof(s->fetch_step), slice_of(r->step));
+    slice_copy(s->fetch_host, sizeof(s->fetch_host), slice_of(r->host));
+    slice_copy(s->fetch_reason, sizeof(s->fetch_reason), slice_of(r->reason));
+    s->fetch_own = r->own;
+    t->hopeless = r->hopeless;
+    t->account_over = t->account_over || r->last;
+    if (r->found && r->bounced)
+        t->bounced = true;
+    else if (r->found && r->autoreply)
+        s->autoreply = true;
+    else if (r->found)
+        arrival_in_account(s, t->start_us, r);
+    if (r->found && r->answer != NULL && !(t->bounced && s->answer != NULL)) {
+        json_decref(s->answer);
+        s->answer = json_incref(r->answer);
+    }
+    s->messages_deleted = r->deleted;
+    s->deleted = r->deleted > 0;
+    settle(t);
+}
+
+static void
+start_watch(struct round_trip *t)
+{
+    const struct watch_tools tools = { .base = t->tools.base, .resolver = t->tools.resolver, .credentials = t->tools.credentials,
+                                       .queue = t->tools.queue };
+
+    if (t->watch != NULL || t->account_over || !is_by_account(t->plan))
+        return;
+    t->watch = watch_start(&tools, t->plan, t->plan->send == SEND_NONE ? t->plan->expect : t->story->token, on_watch, t);
+    if (t->watch == NULL)
+        fail_own(t, OWN_MACHINE, "looking into the account", mt_strerror(MT_ENOMEM));
+}
+
+/* Nothing is needed of it any more: thousands wait for their arrival at once. */
+static void
+end_sending(struct round_trip *t)
+{
+    t->story->doubled_here = t->story->doubled_here || t->saved_maybe_taken || dispatch_maybe_taken(t->dispatch);
+    t->saved_maybe_taken = false;
+    dispatch_free(t->dispatch);
+    t->dispatch = NULL;
+    buf_fini(&t->letter);
+}
+
+/* The account is looked into from when there may be something in it. */
 static void
 on_dispatch(void *arg)
 {
-    settle(arg);
+    struct round_trip *t = arg;
+
+    if (dispatch_state(t->dispatch) == DISPATCH_SENT || dispatch_maybe_taken(t->dispatch))
+        start_watch(t);
+    if (t->phase == TRIP_UNDER_WAY && dispatch_state(t->dispatch) == DISPATCH_SENT)
+        end_sending(t);
+    tell_changed(t);
+    settle(t);
+}
+
+/* What is hosted has a window of its own (await), and so has sending. */
+static void
+on_window(evutil_socket_t fd, short what, void *arg)
+{
+    struct round_trip *t = arg;
+
+    (void)fd;
+    (void)what;
+    if (t->watch != NULL) {
+        watch_last_look(t->watch);
+        arm(t->limit, t->plan->timeout_ms + LOOK_GRACE_MS);
+        return;
+    }
+    t->account_over = true;
+    settle(t);
+}
+
+static void
+on_grace(evutil_socket_t fd, short what, void *arg)
+{
+    struct round_trip *t = arg;
+
+    (void)fd;
+    (void)what;
+    dispatch_abandon(t->dispatch, "no reply yet when the mail had arrived");
+    settle(t);
 }
 
 /* ---- The beginning ----------------------------------------------------------------------------------------------- */
 
 /*
  * Without --from, bounces go to the mailbox itself, where their token is found. The detail keeps the sender apart from the
- * address that is forwarded to, since some servers do not forward a mail to its own sender.
+ * address that is forwarded to, since some servers do not forward a mail to its own sender. Without a mailbox they go to the account that is
+ * looked into.
  */
 static int
 choose_sender(struct round_trip *t)
@@ -510,10 +404,77 @@ choose_sender(struct round_trip *t)
 
     if (t->plan->from != NULL)
         slice_copy(s->from, sizeof(s->from), slice_of(t->plan->from));
+    else if (s->address[0] == '\0')
+        slice_copy(s->from, sizeof(s->from), slice_of(t->plan->to));
     else
         snprintf(s->from, sizeof(s->from), "%.*s%s%.255s", (int)(at < LOCAL_PART_MAX ? at : LOCAL_PART_MAX), s->address,
                  at + strlen(DETAIL) <= LOCAL_PART_MAX ? DETAIL : "", s->address + at);
     return compose_address_is_fit(slice_of(s->from)) ? MT_OK : MT_ESYNTAX;
+}
+
+int
+trip_compose(struct round_trip *t)
+{
+    const struct plan *p = t->plan;
+
+    compose_letter(&t->letter, &(struct letter){ .token = t->story->token, .mailbox = p->mailbox, .label = p->label != NULL ? p->label : MAIL_LABEL_NONE,
+                                                 .is_labelled = is_by_account(p), .from = t->story->from, .to = p->to,
+                                                 .now_unix = wall_us() / 1000000, .auto_submitted = p->auto_submitted });
+    return t->letter.fault;
+}
+
+int
+trip_start_sending(struct round_trip *t)
+{
+    const struct dispatch_task task = {
+        .base = t->tools.base, .resolver = t->tools.resolver, .credentials = t->tools.credentials, .plan = t->plan,
+        .message = buf_slice(&t->letter), .start_us = t->start_us, .end_us = conclusion_window_end_us(t->story, t->plan),
+    };
+
+    t->dispatch = dispatch_start(&task, t->story, on_dispatch, t);
+    return t->dispatch == NULL ? MT_ENOMEM : MT_OK;
+}
+
+int
+trip_start_waiting(struct round_trip *t)
+{
+    const struct plan      *p = t->plan;
+    const struct await_task task = {
+        .base = t->tools.base, .api = t->tools.api, .hosted = t->tools.hosted, .mailbox = p->mailbox,
+        .token = t->story->token[0] != '\0' ? t->story->token : NULL, .begun_us = t->start_us + t->story->minted_us,
+        .end_us = t->start_us + conclusion_window_end_us(t->story, p), .ask_first = t->story->resumed || p->send == SEND_NONE,
+    };
+
+    t->phase = TRIP_UNDER_WAY;
+    if (p->receive != RECEIVE_HOSTED)
+        arm(t->window, p->receive == RECEIVE_NONE && t->story->sent ? 0 : left_ms(t));
+    if (t->story->sent || p->send == SEND_NONE || t->saved_maybe_taken)
+        start_watch(t);
+    if (p->mailbox == NULL || p->receive == RECEIVE_NONE || t->phase != TRIP_UNDER_WAY)
+        return MT_OK;
+    t->await = await_start(&task, on_await, t);
+    return t->await == NULL ? MT_ENOMEM : MT_OK;
+}
+
+static void
+begin(struct round_trip *t)
+{
+    int rc;
+
+    if (t->plan->send == SEND_NONE) {
+        t->story->send_at_us = t->story->minted_us;
+        rc = trip_start_waiting(t);
+    } else if (choose_sender(t) != MT_OK) {
+        fail_own(t, OWN_SERVICE, "minting a token", "the service's answer has no token and address that can be used");
+        return;
+    } else if ((rc = trip_compose(t)) == MT_OK) {
+        rc = trip_start_sending(t);
+        rc = rc == MT_OK ? trip_start_waiting(t) : rc;
+    }
+    if (rc != MT_OK)
+        fail_own(t, OWN_MACHINE, "beginning", mt_strerror(rc));
+    else
+        tell_changed(t);
 }
 
 static int
@@ -530,64 +491,92 @@ take_minted(struct round_trip *t, const struct api_reply *reply)
     token_encode(&parsed, s->token);
     s->minted_us = reply->answered_us - t->start_us;
     s->mint_took_us = reply->answered_us - reply->asked_us;
-    return choose_sender(t);
+    return MT_OK;
 }
 
 static void
 on_minted(void *arg, const struct api_reply *reply)
 {
-    struct round_trip   *t = arg;
-    struct story        *s = t->story;
-    struct dispatch_task task;
+    struct round_trip *t = arg;
 
     t->call = NULL;
-    if (reply->body == NULL) {
-        fail_own(t, "minting a token", reply->reason);
-        return;
-    }
-    if (take_minted(t, reply) != MT_OK) {
-        fail_own(t, "minting a token", "the service's answer has no token and address that can be used");
-        return;
-    }
-    compose_letter(&t->letter, &(struct letter){ .token = s->token, .mailbox = t->plan->mailbox, .from = s->from, .to = t->plan->to,
-                                                 .now_unix = wall_us() / 1000000, .auto_submitted = t->plan->auto_submitted });
-    if (t->letter.fault != MT_OK) {
-        fail_own(t, "composing the test mail", mt_strerror(t->letter.fault));
-        return;
-    }
-    arm(t->window, t->plan->window_ms);
-    task = (struct dispatch_task){
-        .base = t->tools.base, .resolver = t->tools.resolver, .plan = t->plan, .message = buf_slice(&t->letter),
-        .start_us = t->start_us, .end_us = s->minted_us + (uint64_t)t->plan->window_ms * 1000,
-    };
-    t->dispatch = dispatch_start(&task, s, on_dispatch, t);
-    if (t->dispatch == NULL)
-        fail_own(t, "sending", mt_strerror(MT_ENOMEM));
+    if (reply->body == NULL)
+        fail_own(t, OWN_SERVICE, "minting a token", reply->reason);
+    else if (take_minted(t, reply) != MT_OK)
+        fail_own(t, OWN_SERVICE, "minting a token", "the service's answer has no token and address that can be used");
     else
-        ask(t);
+        begin(t);
+}
+
+/* The same form as the service's, so that a mail of either looks alike; nobody can verify it, and nobody needs to. */
+static void
+draw_token(char out[TOKEN_CHARS + 1])
+{
+    struct token token;
+    uint64_t     now = wall_us() / 1000000;
+
+    randombytes_buf(token.raw, sizeof(token.raw));
+    for (unsigned i = 0; i < 4; i++)
+        token.raw[i] = (uint8_t)(now >> (24 - 8 * i));
+    token_encode(&token, out);
+}
+
+/* Where the service mints no token. */
+static void
+on_begin(evutil_socket_t fd, short what, void *arg)
+{
+    struct round_trip *t = arg;
+    struct token       parsed;
+
+    (void)fd;
+    (void)what;
+    t->story->minted_us = trip_now_us(t) + FIRST_INSTANT_US;
+    if (t->plan->send != SEND_NONE)
+        draw_token(t->story->token);
+    else if (t->plan->expect != NULL && token_decode(slice_of(t->plan->expect), &parsed) == MT_OK)
+        token_encode(&parsed, t->story->token);
+    else if (t->plan->expect != NULL && !is_by_account(t->plan)) {
+        fail_own(t, OWN_MACHINE, "beginning", "in the service's mailbox a token alone can be expected, not any text");
+        return;
+    }
+    begin(t);
 }
 
 struct round_trip *
-round_trip_start(const struct round_trip_tools *tools, const struct plan *plan, round_trip_done_fn *done, void *arg)
+trip_new(const struct round_trip_tools *tools, const struct plan *plan, round_trip_done_fn *done, void *arg)
 {
     struct round_trip *t = calloc(1, sizeof(*t));
 
     if (t == NULL)
         return NULL;
-    *t = (struct round_trip){ .tools = *tools, .plan = plan, .done = done, .arg = arg, .ask_gap_ms = ASK_GAP_FIRST_MS };
+    *t = (struct round_trip){ .tools = *tools, .plan = plan, .done = done, .arg = arg };
     buf_init(&t->letter, LETTER_LIMIT);
     t->start_us = monotonic_us();
     t->story = story_new();
-    t->rest = evtimer_new(tools->base, on_rest, t);
     t->window = evtimer_new(tools->base, on_window, t);
     t->grace = evtimer_new(tools->base, on_grace, t);
     t->limit = evtimer_new(tools->base, on_limit, t);
+    t->begin = evtimer_new(tools->base, on_begin, t);
     t->finished = event_new(tools->base, -1, 0, on_finished, t);
-    if (t->story == NULL || t->rest == NULL || t->window == NULL || t->grace == NULL || t->limit == NULL || t->finished == NULL) {
+    if (t->story == NULL || t->window == NULL || t->grace == NULL || t->limit == NULL || t->begin == NULL || t->finished == NULL) {
         round_trip_free(t);
         return NULL;
     }
     t->story->started_wall_us = wall_us();
+    return t;
+}
+
+struct round_trip *
+round_trip_start(const struct round_trip_tools *tools, const struct plan *plan, round_trip_done_fn *done, void *arg)
+{
+    struct round_trip *t = trip_new(tools, plan, done, arg);
+
+    if (t == NULL)
+        return NULL;
+    if (plan->mailbox == NULL || plan->send == SEND_NONE) {
+        arm(t->begin, 0);
+        return t;
+    }
     t->call = api_mint(tools->api, plan->mailbox, (plan->window_ms + 999) / 1000, on_minted, t);
     if (t->call == NULL) {
         round_trip_free(t);
@@ -599,11 +588,14 @@ round_trip_start(const struct round_trip_tools *tools, const struct plan *plan, 
 void
 round_trip_free(struct round_trip *t)
 {
-    struct event **events[] = { &t->rest, &t->window, &t->grace, &t->limit, &t->finished };
+    struct event **events[5];
 
     if (t == NULL)
         return;
+    events[0] = &t->window, events[1] = &t->grace, events[2] = &t->limit, events[3] = &t->begin, events[4] = &t->finished;
     dispatch_free(t->dispatch);
+    await_free(t->await);
+    watch_free(t->watch);
     api_cancel(t->call);
     for (size_t i = 0; i < COUNT(events); i++)
         if (*events[i] != NULL)

@@ -1,30 +1,34 @@
 #include "checker/sender.h"
 
 #include "checker/clock.h"
+#include "checker/credential.h"
+#include "checker/sasl_client.h"
+#include "checker/smtp_link.h"
 #include "lib/buf.h"
-#include "lib/curl_loop.h"
 #include "lib/display.h"
 #include "lib/error.h"
 
-#include <errno.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #define OUT_LIMIT_BYTES   (1024u * 1024)
 #define IN_LIMIT_BYTES    (64u * 1024)      /* of one line of a reply */
+#define READ_BYTES        4096u
 #define END_TIMEOUT_MS    600000u           /* RFC 5321 section 4.5.3.2.6 */
 #define QUIT_TIMEOUT_MS   3000u
-#define REASON_CHARS      200u
+#define REASON_CHARS      300u
+#define COMMAND_BYTES     512u              /* RFC 5321 section 4.5.3.1.4: what does not fit is said as an answer (RFC 4954 section 4) */
+#define SECRET_SHORTEST   4u                /* octets; a shorter one is found in every other reply */
 
 /*
- *   CONNECTING --on_connected--> MAIL --> RCPT --> DATA --> END --> QUIT --> OVER      (each by take_reply)
+ *   CONNECTING --on_link--> AUTH --> MAIL --> RCPT --> DATA --> END --> QUIT --> OVER      (each by take_reply)
+ *                                              +-----> RSET ----------> QUIT               (SENDER_ASK)
  *
- * fail() leads to QUIT where there is still somebody to say it to, else to OVER.
+ * AUTH only where a login is wanted; SENDER_GREET goes from there to QUIT. What fails leads to QUIT where there is still somebody to say
+ * it to, else to OVER.
  */
-enum phase { CONNECTING, MAIL, RCPT, DATA, END, QUIT, OVER };
+enum phase { CONNECTING, AUTH, MAIL, RCPT, RSET, DATA, END, QUIT, OVER };
 
 struct sender {
     struct sender_task   task;
@@ -33,36 +37,33 @@ struct sender {
     sender_done_fn      *done;
     void                *arg;
 
-    struct event_base   *base;
-    struct curl_loop    *loop;          /* of its own: among others libcurl takes a connection with an unread reply for dead */
-    struct curl_transfer transfer;
-    struct curl_slist   *connect_to;
-    char                 curl_error[CURL_ERROR_SIZE];
-
-    struct event        *readable, *writable;
+    struct smtp_link    *link;
     struct event        *patience;      /* for the reply that is waited for */
     struct event        *limit;         /* for the whole attempt */
     struct event        *finished;
     struct buf           in, out;
     size_t               out_sent;
+
+    char                *secret;        /* sodium_malloc; NULL: none */
+    struct sasl_client  *sasl;
+    struct buf           first;         /* the client's first message, where it was too long for the command and follows it */
+    bool                 cancelled;     /* the login, by us: what the server says to that is no refusal of its own */
 };
 
 static void
 sender_free(struct sender *s)
 {
-    struct event *events[] = { s->readable, s->writable, s->patience, s->limit, s->finished };
+    struct event *events[] = { s->patience, s->limit, s->finished };
 
     for (size_t i = 0; i < COUNT(events); i++)
         if (events[i] != NULL)
             event_free(events[i]);
-    if (s->loop != NULL)
-        curl_loop_remove(s->loop, &s->transfer);
-    if (s->transfer.easy != NULL)
-        curl_easy_cleanup(s->transfer.easy);
-    curl_loop_free(s->loop);
-    curl_slist_free_all(s->connect_to);
+    smtp_link_close(s->link);
+    sasl_client_free(s->sasl);
+    sodium_free(s->secret);
     buf_fini(&s->in);
-    buf_fini(&s->out);
+    buf_wipe(&s->out);
+    buf_wipe(&s->first);
     free(s);
 }
 
@@ -82,6 +83,7 @@ finish(struct sender *s)
     if (s->phase == OVER)
         return;
     s->phase = OVER;
+    s->result.deferred = s->result.code / 100 == 4;
     steps_stop(&s->result.steps, monotonic_us());
     event_active(s->finished, EV_TIMEOUT, 0);
 }
@@ -119,20 +121,18 @@ lose(struct sender *s, const char *reason)
     finish(s);
 }
 
-/* ---- Sending and receiving on the connection that libcurl made --------------------------------------------------- */
+/* ---- What is said ------------------------------------------------------------------------------------------------ */
 
 static void
 write_out(struct sender *s)
 {
     while (s->out_sent < s->out.len) {
-        size_t   sent = 0;
-        CURLcode rc = curl_easy_send(s->transfer.easy, s->out.data + s->out_sent, s->out.len - s->out_sent, &sent);
+        size_t sent = 0;
+        int    rc = smtp_link_send(s->link, s->out.data + s->out_sent, s->out.len - s->out_sent, &sent);
 
-        if (rc == CURLE_AGAIN) {
-            event_add(s->writable, NULL);
+        if (rc == MT_EAGAIN)
             return;
-        }
-        if (rc != CURLE_OK) {
+        if (rc != MT_OK) {
             lose(s, "the connection broke while sending");
             return;
         }
@@ -190,6 +190,198 @@ quit(struct sender *s)
     say(s, QUIT, QUIT_TIMEOUT_MS, "QUIT", NULL);
 }
 
+/* ---- The login (RFC 4954) ---------------------------------------------------------------------------------------- */
+
+/* Says one more line of the exchange: the message in base64, which in front of a reply to the command itself may be empty. */
+static void
+say_answer(struct sender *s, struct slice message)
+{
+    s->out_sent = 0;
+    buf_clear(&s->out);
+    sasl_base64_encode(message, &s->out);
+    buf_append_string(&s->out, "\r\n");
+    arm(s->patience, s->task.timeout_ms);
+    write_out(s);
+}
+
+/* The exchange cannot go on: it is called off, as RFC 4954 section 4 says. */
+static void
+cancel_login(struct sender *s, const char *reason)
+{
+    set_reason(s, reason);
+    s->cancelled = true;
+    s->result.hopeless = true;
+    s->out_sent = 0;
+    buf_clear(&s->out);
+    buf_append_string(&s->out, "*\r\n");
+    arm(s->patience, s->task.timeout_ms);
+    write_out(s);
+}
+
+/* A challenge, in base64. */
+static void
+take_challenge(struct sender *s, struct slice text)
+{
+    struct buf challenge, answer;
+    int        rc;
+
+    buf_init(&challenge, SASL_CLIENT_BYTES);
+    buf_init(&answer, SASL_CLIENT_BYTES);
+    challenge.secret = answer.secret = true;
+    rc = sasl_base64_decode(slice_trim(text), &challenge);
+    if (rc == MT_ESYNTAX && slice_equal(slice_of(s->result.auth), slice_of(sasl_mechanism_name(AUTH_LOGIN))))
+        rc = MT_OK;             /* it is no standard: some servers ask "334 Username:" as it is */
+    if (s->first.len > 0)
+        rc = buf_append_slice(&answer, buf_slice(&s->first));       /* the challenge is an empty one */
+    else if (rc == MT_OK)
+        rc = sasl_client_step(s->sasl, buf_slice(&challenge), &answer);
+    buf_clear(&s->first);
+    if (rc == MT_OK)
+        say_answer(s, buf_slice(&answer));
+    else
+        cancel_login(s, rc == MT_EPROTO ? sasl_client_reason(s->sasl) : rc == MT_ESYNTAX ? "the server's challenge is no base64" : mt_strerror(rc));
+    buf_wipe(&challenge);
+    buf_wipe(&answer);
+}
+
+/* What a refusal means (RFC 4954 section 6). */
+static const char *
+login_hint(unsigned code, bool token)
+{
+    switch (code) {
+    case 432:
+        return "the password has to be changed first";
+    case 454:
+        return "the server cannot check it now";
+    case 500:
+    case 502:
+    case 504:
+        return "the server does not know it, although it offers it";
+    case 534:
+        return "the server wants a stronger one";
+    case 538:
+        return "the server wants TLS first";
+    case 535:
+        return token ? "the access token is refused" : "user or password is wrong";
+    default:
+        return "refused";
+    }
+}
+
+static void
+explain_refused_login(struct sender *s, unsigned code, const char *reply)
+{
+    bool        token = credential_is_token(s->task.auth);
+    const char *said = sasl_client_reason(s->sasl);
+    char        text[SENDER_REASON_BYTES];
+
+    s->result.code = s->cancelled ? 0 : code;
+    s->result.token_refused = token && code == 535;
+    snprintf(text, sizeof(text), "%.190s (%s as %.80s: %.100s)", reply, s->result.auth, s->task.auth->user != NULL ? s->task.auth->user : "nobody",
+             said[0] != '\0' ? said : login_hint(code, token));
+    set_reason(s, text);
+}
+
+/* The first command behind the greeting and the login. */
+static void
+begin_mail(struct sender *s)
+{
+    if (s->task.purpose == SENDER_GREET) {
+        s->result.accepted = true;
+        quit(s);
+    } else {
+        say(s, MAIL, s->task.timeout_ms, "MAIL FROM:", s->task.from);
+    }
+}
+
+/* The login cannot even begin. */
+static void
+refuse_login(struct sender *s, const char *reason)
+{
+    steps_begin(&s->result.steps, STEP_AUTH, monotonic_us());
+    s->result.hopeless = true;
+    set_reason(s, reason);
+    quit(s);
+}
+
+static void
+say_auth(struct sender *s)
+{
+    char       command[COMMAND_BYTES];
+    struct buf text;
+    int        rc = MT_OK;
+
+    buf_init(&text, (size_t)SASL_CLIENT_BYTES * 2);
+    text.secret = true;
+    snprintf(command, sizeof(command), "AUTH %s", s->result.auth);
+    if (sasl_client_is_first(s->sasl))
+        rc = sasl_client_step(s->sasl, slice_of(""), &s->first);
+    if (rc == MT_OK)
+        rc = sasl_base64_encode(buf_slice(&s->first), &text);
+    if (text.len > 0 && strlen(command) + 1 + text.len + 2 <= COMMAND_BYTES) {
+        snprintf(command + strlen(command), sizeof(command) - strlen(command), " %.*s", (int)text.len, text.data);
+        buf_clear(&s->first);
+    }
+    if (rc != MT_OK)
+        refuse_login(s, rc == MT_EPROTO ? sasl_client_reason(s->sasl) : mt_strerror(rc));
+    else
+        say(s, AUTH, s->task.timeout_ms, command, NULL);
+    sodium_memzero(command, sizeof(command));
+    buf_wipe(&text);
+}
+
+static void
+log_in(struct sender *s)
+{
+    const struct sender_task *t = &s->task;
+    char                      reason[SASL_CLIENT_REASON_BYTES];
+    enum auth_mechanism       mechanism;
+
+    if (t->auth == NULL || t->auth->mechanism == AUTH_NONE) {
+        begin_mail(s);
+        return;
+    }
+    mechanism = sasl_client_choose(t->auth, smtp_link_offered(s->link), smtp_link_is_private(s->link), reason);
+    if (mechanism == AUTH_NONE) {
+        refuse_login(s, reason);
+        return;
+    }
+    slice_copy(s->result.auth, sizeof(s->result.auth), slice_of(sasl_mechanism_name(mechanism)));
+    s->sasl = sasl_client_new(mechanism, t->auth->user != NULL ? t->auth->user : "", s->secret != NULL ? s->secret : "", t->host, t->port);
+    if (s->sasl == NULL)
+        lose(s, mt_strerror(MT_ENOMEM));
+    else
+        say_auth(s);
+}
+
+/* ---- What is answered --------------------------------------------------------------------------------------------- */
+
+static void
+refuse(struct sender *s, unsigned code, const char *text)
+{
+    s->result.code = code;
+    set_reason(s, text);
+    quit(s);
+}
+
+static void
+take_login_reply(struct sender *s, unsigned code, const char *text)
+{
+    if (code >= 200 && code < 300 && !s->cancelled && sasl_client_finish(s->sasl)) {
+        begin_mail(s);
+        return;
+    }
+    if (code >= 200 && code < 300) {
+        s->result.hopeless = true;
+        set_reason(s, s->cancelled ? "the server takes a login that was called off" : sasl_client_reason(s->sasl));
+        /* No reply tells of this failure: the step is one that has not come to its end. */
+        steps_begin(&s->result.steps, STEP_AUTH, monotonic_us());
+    } else {
+        explain_refused_login(s, code, text);
+    }
+    quit(s);
+}
+
 /* The whole reply of the step under way has come. */
 static void
 take_reply(struct sender *s, unsigned code, const char *text)
@@ -198,20 +390,35 @@ take_reply(struct sender *s, unsigned code, const char *text)
 
     if (s->phase == QUIT) {
         finish(s);
+    } else if (s->phase == AUTH) {
+        take_login_reply(s, code, text);
     } else if (s->phase == MAIL && positive) {
         say(s, RCPT, s->task.timeout_ms, "RCPT TO:", s->task.to);
+    } else if (s->phase == RCPT && positive && s->task.purpose == SENDER_ASK) {
+        say(s, RSET, s->task.timeout_ms, "RSET", NULL);
     } else if (s->phase == RCPT && positive) {
         say(s, DATA, s->task.timeout_ms, "DATA", NULL);
     } else if (s->phase == DATA && code == 354) {
         say_message(s);
-    } else if (s->phase == END && positive) {
+    } else if ((s->phase == END || s->phase == RSET) && positive) {
         s->result.accepted = true;
         quit(s);
     } else {
-        s->result.code = code;
-        set_reason(s, text);
-        quit(s);
+        refuse(s, code, text);
     }
+}
+
+/* A server that repeats the secret, or what was sent of it, is not quoted. */
+static bool
+gives_secret_away(const struct sender *s, struct slice line)
+{
+    struct slice said = slice_trim(buf_slice(&s->out)), secret = slice_of(s->secret);
+    size_t       blank = slice_find(said, ' ');
+
+    if (s->phase == AUTH && blank < said.len)       /* "AUTH PLAIN AGF…" */
+        said = slice_sub(said, blank + 1 + slice_find(slice_sub(said, blank + 1, said.len), ' ') + 1, said.len);
+    return (secret.len >= SECRET_SHORTEST && slice_find_nocase(line, secret) < line.len) ||
+           (s->phase == AUTH && said.len >= SECRET_SHORTEST && slice_find_nocase(line, said) < line.len);
 }
 
 /* One line; the last of a reply has a blank, or nothing, behind its code. */
@@ -220,13 +427,21 @@ take_line(struct sender *s, struct slice line)
 {
     unsigned           before = s->result.steps.count;
     bool               was_open = s->result.steps.open;
+    char               cut[STEP_REPLY_BYTES];
     const struct step *step;
 
     if (!was_open) {
         lose(s, "the server spoke out of turn");
         return;
     }
-    steps_reply(&s->result.steps, monotonic_us(), line);
+    if (s->phase == AUTH && !s->cancelled && line.len >= 3 && slice_starts(line, "334") && (line.len == 3 || line.data[3] == ' ')) {
+        take_challenge(s, slice_sub(line, 4, line.len));
+        return;
+    }
+    slice_copy(cut, sizeof(cut), line);
+    if (s->secret != NULL && gives_secret_away(s, line))
+        snprintf(cut, sizeof(cut), "%.*s(the server repeats what is secret)", (int)(line.len < 4 ? line.len : 4), line.data);
+    steps_reply(&s->result.steps, monotonic_us(), slice_of(cut));
     step = &s->result.steps.list[before - 1];
     if (!step->done)
         return;                                 /* there are more lines */
@@ -242,37 +457,31 @@ take_lines(struct sender *s)
     while (s->phase != OVER) {
         struct slice in = buf_slice(&s->in);
         size_t       end = slice_find(in, '\n');
-        char         line[STEP_REPLY_BYTES];
 
         if (end == in.len)
             return;
-        slice_copy(line, sizeof(line), slice_trim(slice_sub(in, 0, end)));
+        take_line(s, slice_trim(slice_sub(in, 0, end)));
         buf_consume(&s->in, end + 1);
-        take_line(s, slice_of(line));
     }
 }
 
+/* Until there is no more: TLS may hold octets that no event tells of. */
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+take_octets(struct sender *s)
 {
-    struct sender *s = arg;
-
-    (void)fd;
-    (void)what;
-    /* Until there is no more: TLS may hold octets that no event tells of. */
     while (s->phase != OVER) {
-        char    *room = buf_reserve(&s->in, 4096);
-        size_t   got = 0;
-        CURLcode rc;
+        char  *room = buf_reserve(&s->in, READ_BYTES);
+        size_t got = 0;
+        int    rc;
 
         if (room == NULL) {
             lose(s, "the server's reply has an endless line");
             return;
         }
-        rc = curl_easy_recv(s->transfer.easy, room, 4096, &got);
-        if (rc == CURLE_AGAIN)
+        rc = smtp_link_receive(s->link, room, READ_BYTES, &got);
+        if (rc == MT_EAGAIN)
             return;
-        if (rc != CURLE_OK || got == 0) {
+        if (rc != MT_OK) {
             lose(s, "the server closed the connection");
             return;
         }
@@ -281,13 +490,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void
-on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    write_out(arg);
-}
+/* ---- When it takes too long --------------------------------------------------------------------------------------- */
 
 static void
 on_patience(evutil_socket_t fd, short what, void *arg)
@@ -301,229 +504,50 @@ on_patience(evutil_socket_t fd, short what, void *arg)
     lose(s, text);
 }
 
-static void note_connected(struct sender *s);
-
 static void
 on_limit(evutil_socket_t fd, short what, void *arg)
 {
+    struct sender *s = arg;
+
     (void)fd;
     (void)what;
-    note_connected(arg);    /* a server that has not greeted yet was connected to without any line */
-    lose(arg, "the window ended before the server had replied");
+    smtp_link_note_connected(s->link);      /* a server that has not greeted yet was connected to without any line */
+    lose(s, "the window ended before the server had replied");
 }
 
-/* ---- Connecting, by libcurl -------------------------------------------------------------------------------------- */
-
-/* Why the certificate is not valid for the host's name, or "ok". */
-static const char *
-verify_text(const SSL *ssl, const char *host)
-{
-    X509 *cert = SSL_get0_peer_certificate(ssl);
-    long  verify = SSL_get_verify_result(ssl);
-
-    if (cert == NULL)
-        return "no certificate";
-    if (verify != X509_V_OK)
-        return X509_verify_cert_error_string(verify);
-    if (X509_check_host(cert, host, 0, 0, NULL) != 1 && X509_check_ip_asc(cert, host, 0) != 1)
-        return "not for this host's name";
-    return "ok";
-}
+/* ---- The connection ----------------------------------------------------------------------------------------------- */
 
 static void
-take_tls(struct sender *s)
-{
-    const struct curl_tlssessioninfo *info = NULL;
-    struct sender_result             *r = &s->result;
-    const SSL                        *ssl;
-
-    if (r->tls_version[0] != '\0' || curl_easy_getinfo(s->transfer.easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
-        info->backend != CURLSSLBACKEND_OPENSSL || info->internals == NULL)
-        return;
-    ssl = info->internals;
-    slice_copy(r->tls_version, sizeof(r->tls_version), slice_of(SSL_get_version(ssl)));
-    slice_copy(r->tls_cipher, sizeof(r->tls_cipher), slice_of(SSL_get_cipher_name(ssl)));
-    slice_copy(r->tls_verify, sizeof(r->tls_verify), slice_of(verify_text(ssl, s->task.host)));
-}
-
-/* The step of connecting has no line of its own: libcurl knows how long it took. */
-static void
-note_connected(struct sender *s)
-{
-    const struct step *connect = steps_find(&s->result.steps, STEP_CONNECT);
-    curl_off_t         connected_us = 0, looked_up_us = 0;
-
-    if (connect == NULL || steps_find(&s->result.steps, STEP_BANNER) != NULL)
-        return;
-    curl_easy_getinfo(s->transfer.easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    curl_easy_getinfo(s->transfer.easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up_us);
-    if (connected_us > 0)
-        steps_connected(&s->result.steps, connect->at_us + (uint64_t)(connected_us > looked_up_us ? connected_us - looked_up_us : 0));
-}
-
-/* libcurl shows the lines of the dialogue as they come and go. */
-static int
-on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
+on_link(void *arg, enum link_event event)
 {
     struct sender *s = arg;
-    uint64_t       now = monotonic_us();
 
-    (void)easy;
-    if (type != CURLINFO_HEADER_IN && type != CURLINFO_HEADER_OUT)
-        return 0;
-    note_connected(s);
-    if (type == CURLINFO_HEADER_IN) {
-        steps_reply(&s->result.steps, now, slice_make(data, size));
-    } else {
-        take_tls(s);
-        steps_command(&s->result.steps, now, slice_make(data, size));
+    switch (event) {
+    case LINK_OPEN:
+        log_in(s);
+        break;
+    case LINK_LOST:
+        lose(s, smtp_link_reason(s->link));
+        break;
+    case LINK_READABLE:
+        take_octets(s);
+        break;
+    case LINK_WRITABLE:
+        write_out(s);
+        break;
     }
-    return 0;
 }
 
-static curl_socket_t
-on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct sender *s = arg;
-
-    (void)purpose;
-    steps_begin(&s->result.steps, STEP_CONNECT, monotonic_us());
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-/* A certificate that is not valid, authorities that cannot be read, no STARTTLS: not a matter of minutes. */
 static bool
-is_no_trust(CURLcode result)
+copy_secret(struct sender *s)
 {
-    return result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE || result == CURLE_SSL_ISSUER_ERROR ||
-           result == CURLE_USE_SSL_FAILED;
-}
+    size_t len = strlen(s->task.secret);
 
-/* Why libcurl could not connect, in words. */
-static void
-fail_connect(struct sender *s, CURLcode result)
-{
-    const struct step *failed = steps_failed(&s->result.steps);
-    char               text[SENDER_REASON_BYTES];
-    long               err = 0;
-
-    curl_easy_getinfo(s->transfer.easy, CURLINFO_OS_ERRNO, &err);
-    s->result.no_trust = is_no_trust(result) && (failed == NULL || failed->code < 400);
-    if (failed != NULL && failed->code >= 400) {
-        s->result.code = failed->code;
-        snprintf(text, sizeof(text), "%.200s", failed->reply);
-    } else if (result == CURLE_OPERATION_TIMEDOUT) {
-        snprintf(text, sizeof(text), "no %s within %u s", failed != NULL && failed->kind == STEP_CONNECT ? "connection" : "reply",
-                 s->task.timeout_ms / 1000);
-    } else if (result == CURLE_COULDNT_CONNECT && err != 0) {
-        snprintf(text, sizeof(text), "%s", strerror((int)err));
-    } else if (result == CURLE_USE_SSL_FAILED) {
-        snprintf(text, sizeof(text), "the server does not offer STARTTLS");
-    } else if (result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING) {
-        snprintf(text, sizeof(text), "the server closed the connection");
-    } else {
-        snprintf(text, sizeof(text), "%s", s->curl_error[0] != '\0' ? s->curl_error : curl_easy_strerror(result));
-    }
-    lose(s, text);
-}
-
-static void
-on_connected(void *arg, CURLcode result)
-{
-    struct sender *s = arg;
-    curl_socket_t  fd = CURL_SOCKET_BAD;
-
-    note_connected(s);
-    if (result != CURLE_OK) {
-        fail_connect(s, result);
-        return;
-    }
-    take_tls(s);
-    curl_easy_getinfo(s->transfer.easy, CURLINFO_ACTIVESOCKET, &fd);
-    if (fd != CURL_SOCKET_BAD) {
-        s->readable = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, s);
-        s->writable = event_new(s->base, fd, EV_WRITE, on_writable, s);
-    }
-    if (s->readable == NULL || s->writable == NULL || event_add(s->readable, NULL) != 0)
-        lose(s, "out of memory");
-    else
-        say(s, MAIL, s->task.timeout_ms, "MAIL FROM:", s->task.from);
-}
-
-static int
-set_url(struct sender *s)
-{
-    bool  v6 = strchr(s->task.host, ':') != NULL, v6_address = strchr(s->task.address, ':') != NULL;
-    char *helo = curl_easy_escape(s->transfer.easy, s->task.helo, 0);
-    char  url[1024], connect_to[128];
-
-    if (helo == NULL)
-        return MT_ENOMEM;
-    snprintf(url, sizeof(url), "smtp://%s%.255s%s:%u/%.512s", v6 ? "[" : "", s->task.host, v6 ? "]" : "", s->task.port, helo);
-    snprintf(connect_to, sizeof(connect_to), "::%s%.64s%s:%u", v6_address ? "[" : "", s->task.address, v6_address ? "]" : "",
-             s->task.port);
-    curl_free(helo);
-    s->connect_to = curl_slist_append(NULL, connect_to);
-    curl_easy_setopt(s->transfer.easy, CURLOPT_URL, url);
-    curl_easy_setopt(s->transfer.easy, CURLOPT_CONNECT_TO, s->connect_to);
-    return s->connect_to == NULL ? MT_ENOMEM : MT_OK;
-}
-
-/*
- * Where libcurl is told not to demand a valid certificate, it does not load the authorities either; but we want to know whether it is
- * valid.
- */
-static CURLcode
-on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
-{
-    const struct sender *s = arg;
-
-    (void)easy;
-    if (s->task.ca_file != NULL)
-        SSL_CTX_load_verify_file(ssl_ctx, s->task.ca_file);
-    else
-        SSL_CTX_set_default_verify_paths(ssl_ctx);
-    return CURLE_OK;
-}
-
-static void
-set_tls(struct sender *s)
-{
-    static const long use[] = {
-        [TLS_AUTO] = CURLUSESSL_TRY, [TLS_NONE] = CURLUSESSL_NONE, [TLS_REQUIRE] = CURLUSESSL_ALL, [TLS_VERIFY] = CURLUSESSL_ALL,
-    };
-    bool verify = s->task.tls == TLS_VERIFY;
-
-    curl_easy_setopt(s->transfer.easy, CURLOPT_USE_SSL, use[s->task.tls]);
-    curl_easy_setopt(s->transfer.easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
-    curl_easy_setopt(s->transfer.easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
-    curl_easy_setopt(s->transfer.easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);        /* each check sees the whole handshake */
-    if (s->task.ca_file != NULL)
-        curl_easy_setopt(s->transfer.easy, CURLOPT_CAINFO, s->task.ca_file);
-    if (!verify) {
-        curl_easy_setopt(s->transfer.easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
-        curl_easy_setopt(s->transfer.easy, CURLOPT_SSL_CTX_DATA, s);
-    }
-}
-
-static int
-set_options(struct sender *s)
-{
-    CURL *easy = s->transfer.easy;
-
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp");
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");          /* whatever the environment says */
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, s->curl_error);
-    curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
-    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
-    curl_easy_setopt(easy, CURLOPT_DEBUGDATA, s);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, s);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->task.timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(s->task.timeout_ms < s->task.limit_ms ? s->task.timeout_ms : s->task.limit_ms));
-    set_tls(s);
-    return set_url(s);
+    s->secret = sodium_malloc(len + 1);
+    if (s->secret != NULL)
+        memcpy(s->secret, s->task.secret, len + 1);
+    s->task.secret = NULL;
+    return s->secret != NULL;
 }
 
 struct sender *
@@ -533,17 +557,17 @@ sender_start(struct event_base *base, const struct sender_task *task, sender_don
 
     if (s == NULL)
         return NULL;
-    *s = (struct sender){ .task = *task, .phase = CONNECTING, .done = done, .arg = arg, .base = base };
+    *s = (struct sender){ .task = *task, .phase = CONNECTING, .done = done, .arg = arg };
     steps_init(&s->result.steps);
     buf_init(&s->in, IN_LIMIT_BYTES);
     buf_init(&s->out, OUT_LIMIT_BYTES);
-    s->loop = curl_loop_new(base);
-    s->transfer = (struct curl_transfer){ .easy = curl_easy_init(), .done = on_connected, .arg = s, .stays = true };
+    buf_init(&s->first, SASL_CLIENT_BYTES);
+    s->out.secret = s->first.secret = true;
     s->patience = evtimer_new(base, on_patience, s);
     s->limit = evtimer_new(base, on_limit, s);
     s->finished = event_new(base, -1, 0, on_finished, s);
-    if (s->loop == NULL || s->transfer.easy == NULL || s->patience == NULL || s->limit == NULL || s->finished == NULL ||
-        set_options(s) != MT_OK || curl_loop_add(s->loop, &s->transfer) != MT_OK) {
+    if (s->patience == NULL || s->limit == NULL || s->finished == NULL || (task->secret != NULL && !copy_secret(s)) ||
+        (s->link = smtp_link_open(base, &s->task, &s->result, on_link, s)) == NULL) {
         sender_free(s);
         return NULL;
     }
@@ -561,7 +585,7 @@ sender_cancel(struct sender *s)
 void
 sender_peek(struct sender *s, struct sender_result *out)
 {
-    note_connected(s);      /* a server that has not greeted yet was connected to without any line */
+    smtp_link_note_connected(s->link);      /* a server that has not greeted yet was connected to without any line */
     *out = s->result;
     steps_stop(&out->steps, monotonic_us());
 }

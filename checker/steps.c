@@ -7,7 +7,8 @@
 static const char *const names[STEP_KIND_COUNT] = {
     [STEP_LOOKUP] = "lookup", [STEP_CONNECT] = "connect", [STEP_BANNER] = "banner", [STEP_EHLO] = "ehlo",
     [STEP_STARTTLS] = "starttls", [STEP_TLS] = "tls", [STEP_AUTH] = "auth", [STEP_MAIL] = "mail",
-    [STEP_RCPT] = "rcpt", [STEP_DATA] = "data", [STEP_END] = "end", [STEP_QUIT] = "quit", [STEP_OTHER] = "other",
+    [STEP_RCPT] = "rcpt", [STEP_DATA] = "data", [STEP_END] = "end", [STEP_QUIT] = "quit", [STEP_SENDMAIL] = "sendmail",
+    [STEP_OTHER] = "other",
 };
 
 static const struct {
@@ -23,6 +24,20 @@ step_name(enum step_kind kind)
 {
     assert(kind < STEP_KIND_COUNT);
     return names[kind];
+}
+
+const char *
+step_words(enum step_kind kind)
+{
+    static const char *const words[STEP_KIND_COUNT] = {
+        [STEP_LOOKUP] = "look-up of", [STEP_CONNECT] = "connecting to", [STEP_BANNER] = "greeting of", [STEP_EHLO] = "EHLO to",
+        [STEP_STARTTLS] = "STARTTLS with", [STEP_TLS] = "TLS handshake with", [STEP_AUTH] = "AUTH with", [STEP_MAIL] = "MAIL to",
+        [STEP_RCPT] = "RCPT to", [STEP_DATA] = "DATA to", [STEP_END] = "end of data to", [STEP_QUIT] = "QUIT to",
+        [STEP_SENDMAIL] = "handing over to", [STEP_OTHER] = "sending to",
+    };
+
+    assert(kind < STEP_KIND_COUNT);
+    return words[kind];
 }
 
 void
@@ -181,7 +196,7 @@ steps_accepted(const struct steps *s)
 static bool
 wants_reply(enum step_kind kind)
 {
-    return kind != STEP_LOOKUP && kind != STEP_CONNECT && kind != STEP_TLS;
+    return kind != STEP_LOOKUP && kind != STEP_CONNECT && kind != STEP_TLS && kind != STEP_SENDMAIL;
 }
 
 const struct step *

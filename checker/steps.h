@@ -20,6 +20,7 @@ enum step_kind {
     STEP_DATA,          /* from the command to the 354 */
     STEP_END,           /* from the 354 to the answer to the end of the data */
     STEP_QUIT,
+    STEP_SENDMAIL,      /* the local program ran: instead of all others */
     STEP_OTHER,         /* any other command */
     STEP_KIND_COUNT
 };
@@ -27,7 +28,10 @@ enum step_kind {
 /* "lookup", "connect", "banner", "ehlo" and so on, as the JSON and the performance data call them. */
 const char *step_name(enum step_kind kind);
 
-#define STEP_REPLY_BYTES 512u
+/* For a sentence, in front of the server's name: "connecting to", "greeting of", "RCPT to". */
+const char *step_words(enum step_kind kind);
+
+#define STEP_REPLY_BYTES 256u
 #define STEPS_MAX        24u
 
 struct step {

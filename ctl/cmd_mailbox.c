@@ -4,6 +4,7 @@
 #include "ctl/command.h"
 #include "ctl/facts.h"
 #include "lib/error.h"
+#include "lib/folder_name.h"
 #include "lib/record.h"
 
 #include <sodium.h>
@@ -212,6 +213,17 @@ read_record(void *arg, struct reader *r)
     return buf_append_slice(arg, bytes);
 }
 
+/* Of a message, whose folder does not matter here. */
+static int
+read_message(void *arg, struct reader *r)
+{
+    int          rc = read_record(arg, r);
+    struct slice folder;
+
+    read_bytes(r, &folder, FOLDER_NAME_BYTES);
+    return rc;
+}
+
 /* Its records, how its mail usually comes, and the request to confirm a forwarding if there is one that has not expired. */
 static int
 ask_records(struct ctl *ctl, const char *name, struct mailbox_facts *f)
@@ -230,7 +242,7 @@ ask_records(struct ctl *ctl, const char *name, struct mailbox_facts *f)
     if (rc != MT_OK || message_id == 0)
         return rc;
     write_u64(client_fields(ctl->client), message_id);
-    rc = client_call(ctl->client, MSG_MESSAGE_SHOW, -1, NULL, read_record, &f->confirmation);
+    rc = client_call(ctl->client, MSG_MESSAGE_SHOW, -1, NULL, read_message, &f->confirmation);
     return rc == MT_ENOTFOUND ? MT_OK : rc;
 }
 

@@ -6,6 +6,7 @@
 #include "ctl/way.h"
 #include "lib/display.h"
 #include "lib/error.h"
+#include "lib/folder_name.h"
 #include "lib/record.h"
 
 #include <time.h>
@@ -27,16 +28,17 @@ static int
 read_row(void *arg, struct reader *r)
 {
     struct listing *l = arg;
-    struct slice    record;
+    struct slice    record, folder;
     struct buf      text;
     int             rc;
 
     read_u64(r, &l->last_id);
     read_bytes(r, &record, RECORD_BYTES_MAX);
+    read_bytes(r, &folder, FOLDER_NAME_BYTES);
     if (!read_ok(r))
         return MT_EPROTO;
     buf_init(&text, FACTS_MAX_BYTES);
-    rc = facts_message_summary(record, l->last_id, slice_of(l->mailbox), &text);
+    rc = facts_message_summary(record, l->last_id, slice_of(l->mailbox), folder, &text);
     if (rc == MT_OK && json_array_append_new(l->rows, output_parsed(&text)) != 0)
         rc = MT_ENOMEM;
     buf_fini(&text);
@@ -133,13 +135,23 @@ read_name(void *arg, struct reader *r)
     return rc;
 }
 
+/* What store sends of one message. */
+struct stored {
+    struct buf record;
+    struct buf folder;      /* its name */
+};
+
 static int
 read_record(void *arg, struct reader *r)
 {
-    struct slice record;
+    struct stored *stored = arg;
+    struct slice   record, folder;
 
     read_bytes(r, &record, RECORD_BYTES_MAX);
-    return buf_append_slice(arg, record);
+    read_bytes(r, &folder, FOLDER_NAME_BYTES);
+    buf_append_slice(&stored->record, record);
+    buf_append_slice(&stored->folder, folder);
+    return stored->record.fault != MT_OK ? stored->record.fault : stored->folder.fault;
 }
 
 static void
@@ -254,25 +266,28 @@ ask_owner(struct ctl *ctl, struct slice record, struct told *told)
 static int
 ask_message(struct ctl *ctl, uint64_t id, json_t **out, json_t **token)
 {
-    struct told told = { .minted_us = 0 };
-    struct buf  record, text;
-    int         rc;
+    struct told   told = { .minted_us = 0 };
+    struct stored stored;
+    struct buf    text;
+    int           rc;
 
-    buf_init(&record, RECORD_BYTES_MAX);
+    buf_init(&stored.record, RECORD_BYTES_MAX);
+    buf_init(&stored.folder, FOLDER_NAME_BYTES);
     buf_init(&text, FACTS_MAX_BYTES);
     write_u64(client_fields(ctl->client), id);
-    rc = client_call(ctl->client, MSG_MESSAGE_SHOW, -1, NULL, read_record, &record);
+    rc = client_call(ctl->client, MSG_MESSAGE_SHOW, -1, NULL, read_record, &stored);
     if (rc == MT_OK)
-        rc = ask_owner(ctl, buf_slice(&record), &told);
+        rc = ask_owner(ctl, buf_slice(&stored.record), &told);
     if (rc == MT_OK)
-        rc = facts_message(buf_slice(&record), id, slice_of(told.mailbox), told.minted_us, &text);
+        rc = facts_message(buf_slice(&stored.record), id, slice_of(told.mailbox), buf_slice(&stored.folder), told.minted_us, &text);
     if (rc == MT_OK && (*out = output_parsed(&text)) == NULL)
         rc = MT_ENOMEM;
     if (rc == MT_OK && token != NULL)
         *token = told.token_document;
     else
         json_decref(told.token_document);
-    buf_fini(&record);
+    buf_fini(&stored.record);
+    buf_fini(&stored.folder);
     buf_fini(&text);
     return rc;
 }

@@ -17,6 +17,8 @@ const struct command top_commands[] = {
     { "token", "", 0, 0, NEED_NOTHING, "mint tokens, and see what became of them", NULL, NULL, NULL, token_commands },
     { "message", "", 0, 0, NEED_NOTHING, "what has arrived", NULL, NULL, NULL, message_commands },
     { "webhook", "", 0, 0, NEED_NOTHING, "where events are posted to, and what could not be posted", NULL, NULL, NULL, webhook_commands },
+    { "alert", "", 0, 0, NEED_NOTHING, "how mailtest-check alerts people", NULL, NULL, NULL, alert_commands },
+    { "check", "", 0, 0, NEED_NOTHING, "what mailtest-check found: the checks and their results", NULL, NULL, NULL, check_commands },
     { "api-key", "", 0, 0, NEED_NOTHING, "who may ask the HTTP API", NULL, NULL, NULL, api_key_commands },
     { "key", "", 0, 0, NEED_NOTHING, "the master keys that tokens are made with", NULL, NULL, NULL, key_commands },
     { "status", "", 0, 0, NEED_STORE, "the store's numbers; fails when the service is not running", NULL, NULL, run_status, NULL },

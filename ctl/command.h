@@ -27,7 +27,7 @@ struct command {
 
 /* The groups' tables. */
 extern const struct command mailbox_commands[], agent_commands[], token_commands[], key_commands[], api_key_commands[], message_commands[],
-    webhook_commands[];
+    webhook_commands[], alert_commands[], check_commands[];
 
 /* Commands without a group. */
 int run_status(struct ctl *ctl);

@@ -68,7 +68,7 @@ facts_token(struct reader *r, const char *mailbox, const char *token_text, uint6
 /* ---- Messages --------------------------------------------------------------------------------------------------------- */
 
 int
-facts_message_summary(struct slice record, uint64_t id, struct slice mailbox, struct buf *out)
+facts_message_summary(struct slice record, uint64_t id, struct slice mailbox, struct slice folder, struct buf *out)
 {
     struct message_record m;
     struct emit           j;
@@ -77,12 +77,12 @@ facts_message_summary(struct slice record, uint64_t id, struct slice mailbox, st
     if (rc != MT_OK)
         return rc;
     emit_init(&j, out);
-    answer_message_summary(&j, NULL, id, mailbox, &m);
+    answer_message_summary(&j, NULL, id, mailbox, folder, &m);
     return out->fault;
 }
 
 int
-facts_message(struct slice record, uint64_t id, struct slice mailbox, uint64_t minted_us, struct buf *out)
+facts_message(struct slice record, uint64_t id, struct slice mailbox, struct slice folder, uint64_t minted_us, struct buf *out)
 {
     struct message_record m;
     struct emit           j;
@@ -91,7 +91,7 @@ facts_message(struct slice record, uint64_t id, struct slice mailbox, uint64_t m
     if (rc != MT_OK)
         return rc;
     emit_init(&j, out);
-    answer_message(&j, NULL, id, mailbox, &m, minted_us);
+    answer_message(&j, NULL, id, mailbox, folder, &m, minted_us);
     return out->fault;
 }
 

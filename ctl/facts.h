@@ -15,9 +15,9 @@
  */
 int facts_token(struct reader *r, const char *mailbox, const char *token_text, uint64_t now_us, struct buf *out, uint64_t *minted_us);
 
-/* From a message record: in short as in lists; or all its facts, minted_us being that of its token. As above. */
-int facts_message_summary(struct slice record, uint64_t id, struct slice mailbox, struct buf *out);
-int facts_message(struct slice record, uint64_t id, struct slice mailbox, uint64_t minted_us, struct buf *out);
+/* From a message record and the names of where it lies: in short as in lists; or all its facts, minted_us being that of its token. As above. */
+int facts_message_summary(struct slice record, uint64_t id, struct slice mailbox, struct slice folder, struct buf *out);
+int facts_message(struct slice record, uint64_t id, struct slice mailbox, struct slice folder, uint64_t minted_us, struct buf *out);
 
 /* Where a message record belongs to: its mailbox's id, and the text of its first token, empty where it has none. As above. */
 int facts_message_owner(struct slice record, uint32_t *mailbox_id, char token_text[TOKEN_CHARS + 1]);

@@ -11,7 +11,6 @@
 #include "lib/log.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -65,7 +64,7 @@ accept_changed(struct imapd *imapd)
     if (imapd->deadlines.limit_ms[DEADLINE_LOGIN] == limit_ms)
         return;
     deadlines_change(&imapd->deadlines, DEADLINE_LOGIN, limit_ms);
-    deadlines_change(&imapd->deadlines, DEADLINE_TLS, limit_ms);
+    deadlines_change(&imapd->deadlines, DEADLINE_TLS, limit_ms / 2);
 }
 
 static bool
@@ -169,10 +168,8 @@ static void
 take_client(struct imapd *imapd, int fd, const struct sockaddr_storage *from, enum listener kind)
 {
     char client[INET6_ADDRSTRLEN];
-    int  on = 1;
 
     stream_client_text(from, client, sizeof(client));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* not for Unix sockets, and they need none */
     if (!proxies_expect(imapd->proxies, client))
         admit(imapd, &(struct accepted){ .fd = fd, .client = client }, kind, false);
     else if (proxies_wait(imapd->proxies, fd, client, kind) == NULL)

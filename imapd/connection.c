@@ -17,6 +17,7 @@ enum { SAID_BYTES_MAX = 1024 };
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void connection_settle(struct connection *c);
 
 /* ---- What protocols say ---------------------------------------------------------------------------------------------- */
 
@@ -292,7 +293,7 @@ send_said(struct connection *c)
         out = choose_sent(c);
         if (out->len == 0 || c->broken)
             return;
-        rc = stream_write(&c->stream, buf_slice(out), false, &sent);
+        rc = stream_write(&c->stream, buf_slice(out), c->ending && !c->producing, &sent);
         if (sent > 0 && c->deadline.kind == DEADLINE_STALLED)
             connection_limit(c, DEADLINE_STALLED);
         if (rc == MT_EAGAIN) {
@@ -328,6 +329,30 @@ is_over(struct connection *c)
     return false;
 }
 
+static bool
+is_silent(const void *owner)
+{
+    return stream_is_silent(&((const struct connection *)owner)->stream);
+}
+
+/* Where handshakes are too many, the one that has waited for its client for longest gives way; one that waits for us only where they are twice too many. */
+static void
+bound_handshakes(const struct connection *newcomer)
+{
+    struct imapd      *imapd = newcomer->imapd;
+    unsigned           most = imapd->config->tls.handshakes_max, count = imapd->deadlines.count[DEADLINE_TLS];
+    struct connection *c;
+
+    if (count <= most)
+        return;
+    c = deadlines_oldest(&imapd->deadlines, DEADLINE_TLS, 0, count > 2 * most ? NULL : is_silent);
+    if (c == NULL || c == newcomer)
+        return;
+    limits_reached(imapd->clients, &c->limit, c->client, LIMIT_SHED);
+    connection_break(c);
+    connection_settle(c);
+}
+
 static void
 begin_handshake(struct connection *c)
 {
@@ -335,6 +360,7 @@ begin_handshake(struct connection *c)
     if (stream_begin_tls(&c->stream, tls_server_context(c->imapd->tls), c->protocol->name) != MT_OK)
         c->broken = true;
     connection_limit(c, DEADLINE_TLS);
+    bound_handshakes(c);
 }
 
 /* There is something to do in the next turn. */

@@ -247,9 +247,9 @@ read_name(struct imap_reader *r, char name[VERB_BYTES])
 
 /* What follows may be of a hostile page's choice. */
 static void
-end_foreign(struct connection *c)
+end_foreign(struct connection *c, struct slice line)
 {
-    log_info("s=%x event=foreign-protocol client=%s", c->number, c->client);
+    log_info("s=%x event=foreign-protocol client=%s word=\"%s\"", c->number, c->client, LOG_TEXT(slice_sub(line, 0, slice_find(line, ' '))));
     imap_say(c, "BYE this is a mail server, and that is HTTP");
     connection_end(c);
 }
@@ -264,7 +264,7 @@ handle(struct connection *c, struct slice command)
     struct slice            tag;
 
     if (s->state == IMAP_CONNECTED && foreign_line(command)) {
-        end_foreign(c);
+        end_foreign(c, command);
         return;
     }
     if (!imap_reader_init(&r, command)) {

@@ -209,6 +209,13 @@ begin(struct connection *c, struct listing *l)
 }
 
 static void
+know_condstore(struct connection *c, unsigned status_items)
+{
+    if (imap_status_has_modseq(status_items))
+        ((struct imap *)c->own)->enabled |= IMAP_CONDSTORE;
+}
+
+static void
 list_or_lsub(struct connection *c, struct imap_reader *r, bool lsub)
 {
     struct listing *l = calloc(1, sizeof(*l));
@@ -216,6 +223,7 @@ list_or_lsub(struct connection *c, struct imap_reader *r, bool lsub)
     if (l == NULL || !imap_list_read(&l->list, r, lsub)) {
         imap_answer(c, "NO", "[SERVERBUG] out of memory");
     } else if (!imap_refuse_syntax(c, r)) {
+        know_condstore(c, l->list.status_items);
         l->task = (struct imap_task){ produce, free_listing };
         if (begin(c, l))
             return;
@@ -290,6 +298,7 @@ status(struct connection *c, struct imap_reader *r)
     items = imap_status_items(r);
     if (imap_refuse_syntax(c, r))
         return;
+    know_condstore(c, items);
     rc = imap_find_folder(c, name, &folder_id);
     t = rc == MT_OK ? malloc(sizeof(*t)) : NULL;
     if (rc != MT_OK) {

@@ -108,6 +108,8 @@ imap_seek_read_criteria(struct connection *c, struct imap_seek *f, bool has_char
     }
     if (imap_refuse_syntax(c, &f->reader))
         return false;
+    if (f->criteria.has_modseq)
+        ((struct imap *)c->own)->enabled |= IMAP_CONDSTORE;     /* RFC 7162 section 3.1 */
     choose_candidates(c, f);
     return true;
 }

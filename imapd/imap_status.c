@@ -35,6 +35,12 @@ imap_status_items(struct imap_reader *r)
     return items;
 }
 
+bool
+imap_status_has_modseq(unsigned items)
+{
+    return (items & 1u << STATUS_HIGHESTMODSEQ) != 0;
+}
+
 void
 imap_status_begin(struct imap_status *n, unsigned items)
 {

@@ -13,6 +13,9 @@
 /* "(MESSAGES UNSEEN)", as bits of its own; a fault of the reader where it is none. */
 unsigned imap_status_items(struct imap_reader *r);
 
+/* Whether HIGHESTMODSEQ is among them, which makes the client one that knows of CONDSTORE (RFC 7162 section 3.1). */
+bool imap_status_has_modseq(unsigned items);
+
 #define IMAP_STATUS_ENTRIES        4096u    /* that a step looks at */
 #define IMAP_STATUS_RECORD_ENTRIES 16u      /* a message whose size is read counts as so many */
 

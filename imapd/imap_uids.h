@@ -1,9 +1,9 @@
 #ifndef IMAPD_IMAP_UIDS_H
 #define IMAPD_IMAP_UIDS_H
 /*
- * imap_uids - the UIDs of a folder in their order, which is what turns message numbers into messages. Reading them takes a walk through
- * the folder, so the sessions of a process share one list, and the list of a folder is kept when the last of them has gone: the next
- * SELECT only reads what came since. Four octets a message, for all sessions that have seen the same deletions.
+ * imap_uids - the UIDs of a folder in their order, which is what turns message numbers into messages. Reading them may take a walk
+ * through the folder (db_uids), so the sessions of a process share one list, and the list of a folder is kept when the last of them has
+ * gone: the next SELECT only reads what came since. Four octets a message, for all sessions that have seen the same deletions.
  *
  * A list grows at its end; each session knows how many of its UIDs it was told of. Who takes one out gets a list of his own.
  */

@@ -29,48 +29,45 @@ struct reading {
 };
 
 static bool
-add_entry(void *arg, uint32_t uid, const struct entry *e)
+add_uid(void *arg, uint32_t uid)
 {
     struct reading *r = arg;
 
-    (void)e;
     r->rc = append(r->view, uid) ? MT_OK : MT_ENOMEM;
     return r->rc == MT_OK;
 }
 
 static int
-read_uids(struct imap_view *v, const struct db_view *db, uint32_t from_uid)
+read_uids(struct imap_view *v, const struct db_view *db, const struct folder_record *f, uint32_t from_uid)
 {
     struct reading r = { .view = v };
-    int            rc = db_entries(db, v->mailbox_id, v->folder_id, from_uid, add_entry, &r);
+    int            rc = db_uids(db, f, from_uid, add_uid, &r);
 
     return rc == MT_OK ? r.rc : rc;
 }
 
 struct unseen {
-    uint32_t number, first;
+    struct imap_view *view;
+    uint32_t          looked_at;
 };
 
 static bool
 look_whether_seen(void *arg, uint32_t uid, const struct entry *e)
 {
     struct unseen *u = arg;
+    bool           exact;
 
-    (void)uid;
-    u->number++;
     if ((e->flags & ENTRY_SEEN) == 0)
-        u->first = u->number;
-    return u->first == 0 && u->number < IMAP_VIEW_UNSEEN_LOOKED_AT;
+        u->view->first_unseen = imap_view_find(u->view, uid, &exact) + 1;
+    return u->view->first_unseen == 0 && ++u->looked_at < IMAP_VIEW_UNSEEN_LOOKED_AT;
 }
 
 static int
 find_unseen(struct imap_view *v, const struct db_view *db)
 {
-    struct unseen u = { 0 };
-    int           rc = db_entries(db, v->mailbox_id, v->folder_id, 0, look_whether_seen, &u);
+    struct unseen u = { .view = v };
 
-    v->first_unseen = u.first;
-    return rc;
+    return db_entries(db, v->mailbox_id, v->folder_id, 0, look_whether_seen, &u);
 }
 
 /* The list that is kept, with what arrived since. It does not fit where messages have gone that nobody here was told of. */
@@ -83,7 +80,7 @@ open_kept(struct imap_view *v, const struct db_view *db, const struct folder_rec
         return MT_ENOTFOUND;
     v->uids = imap_uids_array(v->list);
     v->count = imap_uids_count(v->list);
-    rc = read_uids(v, db, v->count == 0 ? 0 : v->uids[v->count - 1] + 1);
+    rc = read_uids(v, db, f, v->count == 0 ? 0 : v->uids[v->count - 1] + 1);
     return rc == MT_OK && v->count != f->messages ? MT_ENOTFOUND : rc;
 }
 
@@ -95,7 +92,7 @@ open_anew(struct imap_view *v, const struct db_view *db, const struct folder_rec
     v->count = 0;
     v->uids = NULL;
     v->list = f->messages < UINT32_MAX ? imap_uids_new((uint32_t)f->messages) : NULL;
-    return v->list == NULL ? MT_ENOMEM : read_uids(v, db, 0);
+    return v->list == NULL ? MT_ENOMEM : read_uids(v, db, f, 0);
 }
 
 int
@@ -294,7 +291,7 @@ static int
 tell_arrivals(struct imap_view *v, const struct db_view *db, const struct folder_record *f, const struct imap_view_events *events, void *arg)
 {
     uint32_t before = v->count;
-    int      rc = read_uids(v, db, v->uidnext);
+    int      rc = read_uids(v, db, f, v->uidnext);
 
     if (rc == MT_OK)
         v->uidnext = f->uidnext;
@@ -362,12 +359,11 @@ drop_until(struct comparing *k, uint32_t uid)
 }
 
 static bool
-compare_entry(void *arg, uint32_t uid, const struct entry *e)
+compare_uid(void *arg, uint32_t uid)
 {
     struct comparing *k = arg;
     struct imap_view *v = k->view;
 
-    (void)e;
     drop_until(k, uid);
     if (k->at < v->count && v->uids[k->at] == uid) {
         keep_uid(k);
@@ -378,10 +374,10 @@ compare_entry(void *arg, uint32_t uid, const struct entry *e)
 
 /* What went; flags and arrivals come behind it. */
 static int
-compare_all(struct imap_view *v, const struct db_view *db, const struct imap_view_events *events, void *arg)
+compare_all(struct imap_view *v, const struct db_view *db, const struct folder_record *f, const struct imap_view_events *events, void *arg)
 {
     struct comparing k = { .view = v, .events = events, .arg = arg };
-    int              rc = db_entries(db, v->mailbox_id, v->folder_id, 0, compare_entry, &k);
+    int              rc = db_uids(db, f, 0, compare_uid, &k);
 
     if (rc != MT_OK)
         return rc;
@@ -449,7 +445,7 @@ imap_view_tell(struct imap_view *v, struct db *db, bool expunges, const struct i
     if (v->flags_from != 0 && !v->compare)
         rc = tell_compared_flags(v, &view, events, arg);
     if (rc == MT_OK && v->compare) {
-        rc = compare_all(v, &view, events, arg);
+        rc = compare_all(v, &view, &folder, events, arg);
         if (rc == MT_OK)
             rc = tell_compared_flags(v, &view, events, arg);
         if (rc == MT_OK)

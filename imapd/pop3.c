@@ -33,9 +33,9 @@ find_verb(const struct pop3_verb *verbs, struct slice keyword)
 
 /* What follows may be of a hostile page's choice. */
 static void
-end_foreign(struct connection *c)
+end_foreign(struct connection *c, struct slice word)
 {
-    log_info("s=%x event=foreign-protocol client=%s", c->number, c->client);
+    log_info("s=%x event=foreign-protocol client=%s word=\"%s\"", c->number, c->client, LOG_TEXT(word));
     connection_say(c, "-ERR [SYS/PERM] this is a mail server, and that is HTTP");
     connection_end(c);
 }
@@ -49,7 +49,7 @@ handle(struct connection *c, struct slice line)
     uint32_t                errors = p->errors;
 
     if (p->state == POP3_AUTHORIZATION && foreign_word(slice_sub(line, 0, slice_find(line, ' ')))) {
-        end_foreign(c);
+        end_foreign(c, slice_sub(line, 0, slice_find(line, ' ')));
         return;
     }
     if (!pop3_command_parse(line, &command)) {

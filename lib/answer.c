@@ -199,6 +199,10 @@ write_arrival(struct emit *j, const struct token_answer *a, uint32_t i, struct r
     emit_slice_or_null(j, "protocol", m == NULL ? slice_of(NULL) : m->session.protocol);
     write_tls(j, m);
     write_envelope(j, m);
+    if (m == NULL)
+        emit_null(j, "claims");
+    else
+        answer_claims(j, m->parsed.facts);
     write_way(j, a, i, r);
     emit_object_end(j);
 }
@@ -279,13 +283,13 @@ answer_token(struct emit *j, const char *key, const struct token_answer *a)
 /* ---- A message --------------------------------------------------------------------------------------------------- */
 
 static void
-write_summary(struct emit *j, uint64_t id, struct slice mailbox, const struct message_record *m)
+write_summary(struct emit *j, uint64_t id, struct slice mailbox, struct slice folder, const struct message_record *m)
 {
     char text[TOKEN_CHARS + 1];
 
     emit_u64(j, "id", id);
     emit_slice(j, "mailbox", mailbox);
-    emit_string(j, "folder", m->folder_id == FOLDER_INBOX ? "INBOX" : m->folder_id == FOLDER_UNMATCHED ? "Unmatched" : "other");
+    emit_slice_or_null(j, "folder", folder);
     emit_u64(j, "uid", m->uid);
     emit_string(j, "kind", message_kind_name(m->kind));
     write_times(j, m->received_us, m->committed_us);
@@ -327,21 +331,22 @@ write_parts(struct emit *j, const struct message_record *m)
 }
 
 void
-answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m)
+answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slice mailbox, struct slice folder, const struct message_record *m)
 {
     emit_object(j, key);
-    write_summary(j, id, mailbox, m);
+    write_summary(j, id, mailbox, folder, m);
     emit_object_end(j);
 }
 
 void
-answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m, uint64_t minted_us)
+answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, struct slice folder, const struct message_record *m,
+               uint64_t minted_us)
 {
     struct message_hop hops[HOP_DELAY_MAX];
     unsigned           hop_count = message_hops(m, (int64_t)minted_us, hops);
 
     emit_object(j, key);
-    write_summary(j, id, mailbox, m);
+    write_summary(j, id, mailbox, folder, m);
     answer_facts(j, m);
     emit_slice_or_null(j, "message_id", m->parsed.message_id);
     emit_time_unix(j, "date", m->parsed.date_unix);

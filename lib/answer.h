@@ -48,10 +48,11 @@ struct token_answer {
 void answer_token(struct emit *j, const char *key, const struct token_answer *a);
 
 /*
- * A message's facts in short, as lists and event streams show them, and all of them. mailbox: its name.
+ * A message's facts in short, as lists and event streams show them, and all of them. mailbox, folder: their names; folder empty: not known.
  * minted_us: of the record of the message's token, so that its hops have the delays of the token's answer; 0: not known.
  */
-void answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m);
-void answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, const struct message_record *m, uint64_t minted_us);
+void answer_message_summary(struct emit *j, const char *key, uint64_t id, struct slice mailbox, struct slice folder, const struct message_record *m);
+void answer_message(struct emit *j, const char *key, uint64_t id, struct slice mailbox, struct slice folder, const struct message_record *m,
+                    uint64_t minted_us);
 
 #endif

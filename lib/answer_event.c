@@ -221,6 +221,16 @@ answer_facts(struct emit *j, const struct message_record *m)
 }
 
 void
+answer_claims(struct emit *j, struct slice facts)
+{
+    emit_object(j, "claims");
+    write_list(j, "authentication", facts, FACT_AUTHENTICATION);
+    write_list(j, "arc", facts, FACT_ARC);
+    write_list(j, "spf", facts, FACT_SPF);
+    emit_object_end(j);
+}
+
+void
 answer_facts_found(struct emit *j, const struct message_record *m)
 {
     struct slice facts = m->parsed.facts;
@@ -231,11 +241,7 @@ answer_facts_found(struct emit *j, const struct message_record *m)
     write_fact(j, "way", facts, FACT_FORWARD_WAY);
     write_list(j, "evidence", facts, FACT_FORWARD_EVIDENCE);
     emit_object_end(j);
-    emit_object(j, "claims");
-    write_list(j, "authentication", facts, FACT_AUTHENTICATION);
-    write_list(j, "arc", facts, FACT_ARC);
-    write_list(j, "spf", facts, FACT_SPF);
-    emit_object_end(j);
+    answer_claims(j, facts);
     answer_places(j, "lost", m->lost);
     write_changes(j, m->changes);
 }

@@ -26,6 +26,9 @@ int event_kinds_parse(struct slice text, uint32_t *out);
 
 /* ---- What a message says of itself --------------------------------------------------------------------------------- */
 
+/* The member "claims": what the hosts on its way wrote of a mail's authentication. */
+void answer_claims(struct emit *j, struct slice facts);
+
 /* Of a message's object the members why (the reason of its kind), report, confirmation, forward, claims, lost and changes. */
 void answer_facts(struct emit *j, const struct message_record *m);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BUF_FIRST_BYTES = 128 };
+enum { BUF_FIRST_BYTES = 128, SHORT_TEXT_BYTES = 512 };
 
 void
 buf_init(struct buf *b, size_t limit)
@@ -128,25 +128,40 @@ buf_append_string(struct buf *b, const char *string)
     return buf_append(b, string, strlen(string));
 }
 
+static void
+append_long_text(struct buf *b, size_t len, const char *format, va_list args)
+{
+    char *text = malloc(len + 1);
+
+    if (text == NULL) {
+        b->fault = b->fault != MT_OK ? b->fault : MT_ENOMEM;
+        return;
+    }
+    vsnprintf(text, len + 1, format, args);
+    buf_append(b, text, len);
+    if (b->secret)
+        sodium_memzero(text, len);
+    free(text);
+}
+
+/* Most texts are short: they are formatted once, without memory of their own. */
 int
 buf_vprintf(struct buf *b, const char *format, va_list args)
 {
+    char    text[SHORT_TEXT_BYTES];
     va_list again;
     int     len;
-    char   *text;
 
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
-    va_end(again);
+    len = vsnprintf(text, sizeof(text), format, args);
     assert(len >= 0);
-    text = malloc((size_t)len + 1);
-    if (text == NULL)
-        return b->fault != MT_OK ? b->fault : (b->fault = MT_ENOMEM);
-    vsnprintf(text, (size_t)len + 1, format, args);
-    buf_append(b, text, (size_t)len);
+    if ((size_t)len < sizeof(text))
+        buf_append(b, text, (size_t)len);
+    else
+        append_long_text(b, (size_t)len, format, again);
+    va_end(again);
     if (b->secret)
-        sodium_memzero(text, (size_t)len);
-    free(text);
+        sodium_memzero(text, sizeof(text));
     return b->fault;
 }
 

@@ -227,12 +227,13 @@ fail_file(const char *file, const char *what, int err, struct config_error *erro
 int
 config_parse(struct slice text, const char *file, struct config **out, struct config_error *error)
 {
-    struct outline o = { 0 };
-    int            rc;
+    static const struct outline_limits limits = { .depth = 4, .nodes = 4000 };    /* document, section, list, item */
+    struct outline                     o = { 0 };
+    int                                rc;
 
     if (text.len > CONFIG_MAX_BYTES)
         return config_fail(error, file, 1, 1, "found %zu octets, allowed: at most %u", text.len, CONFIG_MAX_BYTES);
-    if ((rc = outline_read(&o, text, file, error)) == MT_OK && (rc = outline_check(&o, error)) == MT_OK)
+    if ((rc = outline_read(&o, text, file, limits, error)) == MT_OK && (rc = outline_check(&o, error)) == MT_OK)
         rc = load(text, &o, out, error);
     outline_fini(&o);
     if (rc == MT_ENOMEM)

@@ -44,6 +44,7 @@ struct config {
             unsigned                  count;
         } certificates;
         uint32_t expiry_warning_days;       /* 14 */
+        uint32_t handshakes_max;            /* under way, in each process: 600 */
         bool  self_signed;                  /* make both on the first start where missing */
         bool  http;                         /* the HTTP listeners on TCP speak TLS */
     } tls;
@@ -56,7 +57,7 @@ struct config {
         uint32_t sessions_max;              /* 20000 for each smtpd process; over that 421 4.3.2 */
         uint32_t received_max;              /* 100; over that 554 5.4.6 */
         uint32_t header_line_max_bytes;     /* lines of a message: 1048576; longer ones 500 5.6.0. (RFC 5321: 998 is what senders should keep to) */
-        uint32_t command_timeout_ms;        /* for a whole command: 300000 */
+        uint32_t command_timeout_ms;        /* for a whole command: 170000 */
         uint32_t message_timeout_ms;        /* for a whole message: 600000 */
         uint32_t tls_timeout_ms;            /* for a handshake: 30000 */
         uint64_t in_flight_max_bytes;       /* 33554432 for each smtpd process: messages being received or waiting for store */
@@ -95,6 +96,10 @@ struct config {
         uint64_t unmatched_bytes;           /* 104857600 a mailbox */
         uint32_t token_days;                /* 90: records of tokens, longer than their messages */
         uint32_t event_days;                /* 30: events, and posts of them that are dead */
+        uint32_t result_days;               /* 90: results of checks */
+        uint32_t result_sum_days;           /* 730: their sums of hours; not shorter than result_days */
+        uint32_t result_count;              /* 150000 a check */
+        uint64_t result_bytes;              /* 1073741824 a check */
         uint32_t expire_step;               /* 200 removals in one transaction */
     } retention;
 

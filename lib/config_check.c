@@ -259,29 +259,6 @@ is_section(struct slice name)
     return false;
 }
 
-/* Whether one of a few slips of a finger makes a of b: at most two characters changed, added or left out (Levenshtein). */
-static bool
-names_are_near(struct slice a, struct slice b)
-{
-    unsigned row[64], most = a.len < 4 || b.len < 4 ? 1 : 2;
-
-    if (a.data == NULL || b.data == NULL || a.len >= COUNT(row) || b.len >= COUNT(row))
-        return false;
-    for (unsigned j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (unsigned i = 1; i <= a.len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b.len; j++) {
-            unsigned change = diagonal + (a.data[i - 1] != b.data[j - 1]);
-            unsigned one = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-            diagonal = row[j];
-            row[j] = change < one ? change : one;
-        }
-    }
-    return row[b.len] <= most;
-}
-
 /* What the writer may have meant: a near name in the same section, the same name in another, or all names of the section. */
 static int
 fail_name(const struct outline *o, const struct node *n, struct config_error *error)
@@ -308,7 +285,7 @@ fail_name(const struct outline *o, const struct node *n, struct config_error *er
                 continue;
             }
             rest = slice_sub(rest, 0, rest_dot);    /* at the top, a section stands for its settings */
-            if (here && !slice_equal(rest, last) && (pass == 2 || names_are_near(rest, name)))
+            if (here && !slice_equal(rest, last) && (pass == 2 || outline_names_are_near(rest, name)))
                 snprintf(allowed + used, sizeof(allowed) - used, "%s%.*s", used == 0 ? "" : pass == 2 ? ", " : "\" or \"",
                          (int)rest.len, rest.data);
             last = rest;

@@ -3,15 +3,16 @@
 #include "lib/error.h"
 #include "lib/log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 #include <yaml.h>
 
 enum {
-    DEPTH_MAX = 4,              /* document, section, list, item */
-    NODES_MAX = 4000,
     KEY_BYTES_MAX = 64,
-    PATH_BYTES_MAX = DEPTH_MAX * (KEY_BYTES_MAX + 16),
+    PATH_BYTES_MAX = OUTLINE_DEPTH_MAX * (KEY_BYTES_MAX + 16),
+    SLOTS_MIN = 128,            /* a power of 2, as each number of slots */
 };
 
 /* A mapping or list that is open. */
@@ -28,9 +29,10 @@ struct outline_parser {
     struct slice         text;
     struct outline      *out;
     struct config_error *error;
-    struct level         levels[DEPTH_MAX];
+    struct level         levels[OUTLINE_DEPTH_MAX];
     unsigned             depth;
     unsigned             documents;
+    struct outline_limits limits;
 };
 
 int
@@ -75,6 +77,46 @@ fail_syntax(struct outline_parser *p)
                    y->context != NULL ? " " : "", y->context != NULL ? y->context : "");
 }
 
+static uint32_t
+path_hash(const char *path)
+{
+    return (uint32_t)XXH3_64bits(path, strlen(path));
+}
+
+/* The slot that has the path, or the empty one where it belongs. There is always an empty one. */
+static unsigned
+slot_of(const struct outline *o, const char *path, uint32_t hash)
+{
+    unsigned slot = hash & (o->slot_count - 1);
+
+    for (; o->slots[slot] != 0; slot = (slot + 1) & (o->slot_count - 1)) {
+        const struct node *n = &o->nodes[o->slots[slot] - 1];
+        if (n->hash == hash && strcmp(n->path, path) == 0)
+            break;
+    }
+    return slot;
+}
+
+/* Twice as many slots as nodes at least. */
+static int
+grow_slots(struct outline *o)
+{
+    unsigned  count = o->slot_count == 0 ? SLOTS_MIN : o->slot_count * 2;
+    unsigned *slots;
+
+    if (o->count * 2 < o->slot_count)
+        return MT_OK;
+    slots = calloc(count, sizeof(*slots));
+    if (slots == NULL)
+        return MT_ENOMEM;
+    free(o->slots);
+    o->slots = slots;
+    o->slot_count = count;
+    for (unsigned i = 0; i < o->count; i++)
+        o->slots[slot_of(o, o->nodes[i].path, o->nodes[i].hash)] = i + 1;
+    return MT_OK;
+}
+
 /* Appends a node whose path is that of the innermost open level and its key, or the number of the item. */
 static int
 add_node(struct outline_parser *p, enum node_kind kind, const char *text, yaml_mark_t mark)
@@ -84,8 +126,10 @@ add_node(struct outline_parser *p, enum node_kind kind, const char *text, yaml_m
     struct node     node = { .kind = kind, .line = (unsigned)mark.line + 1, .column = (unsigned)mark.column + 1 };
     char            path[PATH_BYTES_MAX] = "";
 
-    if (o->count == NODES_MAX)
-        return FAIL_AT(p, mark, "found more than %u values", (unsigned)NODES_MAX);
+    if (o->count == p->limits.nodes)
+        return FAIL_AT(p, mark, "found more than %u values", p->limits.nodes);
+    if (grow_slots(o) != MT_OK)
+        return MT_ENOMEM;
     if (o->count == o->cap) {
         unsigned     cap = o->cap == 0 ? 64 : o->cap * 2;
         struct node *nodes = reallocarray(o->nodes, cap, sizeof(*nodes));
@@ -107,6 +151,7 @@ add_node(struct outline_parser *p, enum node_kind kind, const char *text, yaml_m
         }
         level->has_key = false;
     }
+    node.hash = path_hash(path);
     node.path = strdup(path);
     node.text = strdup(text);
     if (node.path == NULL || node.text == NULL) {
@@ -115,6 +160,7 @@ add_node(struct outline_parser *p, enum node_kind kind, const char *text, yaml_m
         return MT_ENOMEM;
     }
     o->nodes[o->count++] = node;
+    o->slots[slot_of(o, path, node.hash)] = o->count;
     return MT_OK;
 }
 
@@ -181,8 +227,8 @@ take_start(struct outline_parser *p, const yaml_event_t *event)
         return FAIL_AT(p, event->start_mark, "found an anchor or a tag, allowed: plain values");
     if (p->depth > 0 && !p->levels[p->depth - 1].is_list && !p->levels[p->depth - 1].has_key)
         return FAIL_AT(p, event->start_mark, "found a name that is a list or a mapping, allowed: the name of a setting");
-    if (p->depth == DEPTH_MAX)
-        return FAIL_AT(p, event->start_mark, "found more than %u levels, allowed: sections with settings", (unsigned)DEPTH_MAX);
+    if (p->depth == p->limits.depth)
+        return FAIL_AT(p, event->start_mark, "found more than %u levels, allowed: sections with settings", p->limits.depth);
     if ((rc = add_node(p, is_list ? NODE_LIST : NODE_MAPPING, "", event->start_mark)) != MT_OK)
         return rc;
     p->levels[p->depth++] = (struct level){ .node = p->out->count - 1, .is_list = is_list };
@@ -214,12 +260,13 @@ take_event(struct outline_parser *p, const yaml_event_t *event)
 }
 
 int
-outline_read(struct outline *o, struct slice text, const char *file, struct config_error *error)
+outline_read(struct outline *o, struct slice text, const char *file, struct outline_limits limits, struct config_error *error)
 {
-    struct outline_parser p = { .text = text, .out = o, .error = error };
+    struct outline_parser p = { .text = text, .out = o, .error = error, .limits = limits };
     bool                  done = false;
     int                   rc = MT_OK;
 
+    assert(limits.depth <= OUTLINE_DEPTH_MAX);
     *o = (struct outline){ .file = file };
     if (yaml_parser_initialize(&p.yaml) == 0)
         return MT_ENOMEM;
@@ -246,14 +293,36 @@ outline_fini(struct outline *o)
         free(o->nodes[i].text);
     }
     free(o->nodes);
+    free(o->slots);
     *o = (struct outline){ .file = NULL };
 }
 
 const struct node *
 outline_find(const struct outline *o, const char *path)
 {
-    for (unsigned i = 0; i < o->count; i++)
-        if (strcmp(o->nodes[i].path, path) == 0)
-            return &o->nodes[i];
-    return NULL;
+    unsigned place = o->slot_count == 0 ? 0 : o->slots[slot_of(o, path, path_hash(path))];
+
+    return place == 0 ? NULL : &o->nodes[place - 1];
+}
+
+bool
+outline_names_are_near(struct slice a, struct slice b)
+{
+    unsigned row[64], most = a.len < 4 || b.len < 4 ? 1 : 2;
+
+    if (a.data == NULL || b.data == NULL || a.len >= COUNT(row) || b.len >= COUNT(row))
+        return false;
+    for (unsigned j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            unsigned change = diagonal + (a.data[i - 1] != b.data[j - 1]);
+            unsigned one = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+            diagonal = row[j];
+            row[j] = change < one ? change : one;
+        }
+    }
+    return row[b.len] <= most;
 }

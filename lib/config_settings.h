@@ -61,6 +61,7 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     TEXT(tls, key,                               FORM_PATH, "") \
     LIST(tls, certificates,                      FORM_CERTIFICATE, 0, 1000) \
     NUMBER(tls, expiry_warning_days,             0, 3650, 14) \
+    NUMBER(tls, handshakes_max,                  1, 1000000, 600) \
     BOOLEAN(tls, self_signed,                    false) \
     BOOLEAN(tls, http,                           false)
 
@@ -72,7 +73,7 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     NUMBER(smtp, sessions_max,                   1, 1000000, 20000) \
     NUMBER(smtp, received_max,                   1, 1000, 100) \
     NUMBER(smtp, header_line_max_bytes,          998, 16777216, 1048576) \
-    NUMBER(smtp, command_timeout_ms,             100, 3600000, 300000) \
+    NUMBER(smtp, command_timeout_ms,             100, 3600000, 170000) \
     NUMBER(smtp, message_timeout_ms,             100, 86400000, 600000) \
     NUMBER(smtp, tls_timeout_ms,                 100, 600000, 30000) \
     NUMBER(smtp, in_flight_max_bytes,            65536, 1099511627776, 33554432) \
@@ -109,6 +110,10 @@ enum form { FORM_DOMAIN, FORM_PATH, FORM_SOCKET_PATH, FORM_ADDRESS, FORM_SERVER,
     NUMBER(retention, unmatched_bytes,           1024, 1125899906842624, 104857600) \
     NUMBER(retention, token_days,                1, 36500, 90) \
     NUMBER(retention, event_days,                2, 36500, 30) \
+    NUMBER(retention, result_days,               1, 36500, 90) \
+    NUMBER(retention, result_sum_days,           1, 36500, 730) \
+    NUMBER(retention, result_count,              10000, 1000000000, 150000) \
+    NUMBER(retention, result_bytes,              134217728, 1125899906842624, 1073741824) \
     NUMBER(retention, expire_step,               1, 10000, 200)
 
 #define SETTINGS_QUOTA(NUMBER, BOOLEAN, TEXT, LIST, LEVEL) \

@@ -35,6 +35,7 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_DEADLINE] = "deadline", [TABLE_SERVED] = "served", [TABLE_PATTERN] = "pattern",           [TABLE_EVENT] = "event",
     [TABLE_WEBHOOK] = "webhook", [TABLE_POST] = "post",       [TABLE_POST_DUE] = "post-due",
     [TABLE_AGENT] = "agent",     [TABLE_AGENT_NAME] = "agent-name", [TABLE_SUBSCRIPTION] = "subscription",
+    [TABLE_CHECK] = "check",     [TABLE_CHECK_NAME] = "check-name", [TABLE_RESULT_SUM] = "result-sum",
 };
 
 int
@@ -109,6 +110,7 @@ write_first_rows(const struct db *db, MDB_txn *txn)
         (rc = put_meta(db, txn, DB_META_NEXT_API_KEY, id, sizeof(id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_AGENT, id, sizeof(id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_EVENT, message_id, sizeof(message_id))) != MDB_SUCCESS ||
+        (rc = put_meta(db, txn, DB_META_NEXT_CHECK, id, sizeof(id))) != MDB_SUCCESS ||
         (rc = put_meta(db, txn, DB_META_NEXT_WEBHOOK, id, sizeof(id))) != MDB_SUCCESS)
         return mt_from_mdb(rc);
     return mt_from_mdb(put_meta(db, txn, DB_META_SCHEMA, schema, sizeof(schema)));

@@ -15,7 +15,7 @@
 
 #include <lmdb.h>
 
-#define DB_SCHEMA_VERSION   3u
+#define DB_SCHEMA_VERSION   4u
 #define DB_SCHEMA_OLDEST    2u          /* from which store converts (store/convert.h) */
 #define DB_DIR              "db"        /* below state_dir, and below the folder of a backup */
 #define DB_FILE             "data.mdb"
@@ -47,9 +47,9 @@ enum table {
     TABLE_BODY,         /* body id u64, chunk number u32 -> octets */
     TABLE_BODY_REF,     /* body id u64 -> body_ref: messages that share it; only where more than one ever did, or one was moved */
     TABLE_TOKEN,        /* 25 octets -> token_record */
-    TABLE_EXPIRY,       /* enum expiry u8, time u64 (Unix seconds, when it came), message id u64 or token 25 octets -> empty */
+    TABLE_EXPIRY,       /* enum expiry u8, time u64 (Unix seconds, when it came), message id u64, token 25 octets or check id u32 -> empty */
     TABLE_API_KEY,      /* id u32 -> api_key_record */
-    TABLE_RESULT,       /* check, time -> outcome of a round trip */
+    TABLE_RESULT,       /* check id u32, when it began u64 (microseconds) -> result_record (lib/result.h) */
     TABLE_DEADLINE,     /* deadline u64 (Unix seconds), token 25 octets -> empty: tokens that wait for their verdict */
     TABLE_SERVED,       /* u64 microseconds -> served_record: from when on which listeners served (lib/served.h) */
     TABLE_PATTERN,      /* mailbox id u32 -> pattern_record: how its mail usually comes, and how far its forward is set up */
@@ -60,6 +60,9 @@ enum table {
     TABLE_AGENT,        /* id u32 -> agent_record */
     TABLE_AGENT_NAME,   /* name -> agent id u32 */
     TABLE_SUBSCRIPTION, /* mailbox id u32, name of a folder -> empty: it is subscribed to, but there is no such folder (any more) */
+    TABLE_CHECK,        /* id u32 -> check_record (lib/result.h) */
+    TABLE_CHECK_NAME,   /* mailbox id u32 (0: of none), name -> check id u32 */
+    TABLE_RESULT_SUM,   /* check id u32, hour since 1970 u32 -> result_sum: all results of that hour, expired or not */
     TABLE_COUNT
 };
 
@@ -67,7 +70,13 @@ enum table {
  * What expires by which setting. The time in the key is when the thing came, not when it goes, so that a changed setting
  * holds for what is there, too. The kind stands in front, so that the oldest of each kind is the first of its range.
  */
-enum expiry { EXPIRY_INBOX = 1, EXPIRY_UNMATCHED = 2, EXPIRY_TOKEN = 3 };
+enum expiry {
+    EXPIRY_INBOX = 1,
+    EXPIRY_UNMATCHED = 2,
+    EXPIRY_TOKEN = 3,
+    EXPIRY_RESULT = 4,          /* the results of a check in the hour that begins then */
+    EXPIRY_RESULT_SUM = 5,      /* the sum of that hour */
+};
 
 /* Keys of TABLE_META. */
 #define DB_META_SCHEMA          "schema"            /* u32: DB_SCHEMA_VERSION */
@@ -78,10 +87,12 @@ enum expiry { EXPIRY_INBOX = 1, EXPIRY_UNMATCHED = 2, EXPIRY_TOKEN = 3 };
 #define DB_META_NEXT_EVENT      "next-event-id"     /* u64 */
 #define DB_META_NEXT_WEBHOOK    "next-webhook-id"   /* u32 */
 #define DB_META_NEXT_AGENT      "next-agent-id"     /* u32 */
+#define DB_META_NEXT_CHECK      "next-check-id"     /* u32 */
 #define DB_META_CONVERT         "convert"           /* schema u32, table u8, key: how far a conversion from that schema came (store/convert.h) */
 #define DB_META_PURGE_MAILBOX   "purge-mailbox-"    /* and a mailbox id u32 -> empty: its record is gone, its messages are being removed */
 #define DB_META_PURGE_BODY      "purge-body-"       /* and a body id u64 -> empty: no message has it any more, its chunks are being removed */
 #define DB_META_PURGE_WEBHOOK   "purge-webhook-"    /* and a webhook id u32 -> empty: its record is gone, its posts are being removed */
+#define DB_META_PURGE_CHECK     "purge-check-"      /* and a check id u32 -> empty: its record is gone, its results and sums are being removed */
 
 #define DB_FOLDERS_MAX          64u                 /* of one mailbox */
 #define DB_SUBSCRIPTIONS_MAX    64u                 /* of one mailbox, to folders that are not there */
@@ -165,11 +176,22 @@ int db_messages(const struct db_view *v, uint32_t mailbox_id, uint64_t before_id
 typedef bool db_entry_fn(void *arg, uint32_t uid, const struct entry *e);
 int db_entries(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uint32_t from_uid, db_entry_fn *fn, void *arg);
 
+/*
+ * Walks the UIDs of a folder, rising, from from_uid on (0: all). Calls fn with each until it returns false. Entries themselves are not looked at, so
+ * one that is damaged has its place: db_entry tells. f: the folder as it is in this view; where all are walked and as many lie between its first
+ * UID and its last one as it has messages, none of the keys between is looked at either.
+ */
+typedef bool db_uid_fn(void *arg, uint32_t uid);
+int db_uids(const struct db_view *v, const struct folder_record *f, uint32_t from_uid, db_uid_fn *fn, void *arg);
+
 /* One entry. MT_ENOTFOUND. */
 int db_entry(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uint32_t uid, struct entry *out);
 
 /* The folder of that name: INBOX without case, others as they are. MT_ENOTFOUND. */
 int db_folder_by_name(const struct db_view *v, uint32_t mailbox_id, struct slice name, struct folder_record *out);
+
+/* The name of a folder; empty where it cannot be read. INBOX and Unmatched have theirs for good: for them nothing is read. */
+struct slice db_folder_name(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id);
 
 /* Calls fn with each folder of a mailbox in the order of the ids, until it returns false. */
 typedef bool db_folder_fn(void *arg, const struct folder_record *f);

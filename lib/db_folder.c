@@ -6,6 +6,18 @@
 
 enum { FOLDER_KEY_BYTES = 8, ENTRY_KEY_BYTES = 12, MAILBOX_BYTES = 4 };
 
+static bool
+is_in_folder(const MDB_val *key, const unsigned char *folder)
+{
+    return key->mv_size == ENTRY_KEY_BYTES && memcmp(key->mv_data, folder, FOLDER_KEY_BYTES) == 0;
+}
+
+static uint32_t
+uid_of(const MDB_val *key)
+{
+    return get_u32((char *)key->mv_data + FOLDER_KEY_BYTES);
+}
+
 int
 db_entries(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uint32_t from_uid, db_entry_fn *fn, void *arg)
 {
@@ -19,13 +31,73 @@ db_entries(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id, uin
     if (rc != 0)
         return mt_from_mdb(rc);
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-    while (rc == 0 && more && key.mv_size == ENTRY_KEY_BYTES && memcmp(key.mv_data, first, FOLDER_KEY_BYTES) == 0) {
+    while (rc == 0 && more && is_in_folder(&key, first)) {
         struct entry entry;
 
         if (entry_read(slice_make(key.mv_data, key.mv_size), slice_make(value.mv_data, value.mv_size), &entry) == MT_OK)
-            more = fn(arg, get_u32((char *)key.mv_data + FOLDER_KEY_BYTES), &entry);
+            more = fn(arg, uid_of(&key), &entry);
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
+}
+
+/* The folder's last UID. MDB_NOTFOUND: it is empty. */
+static int
+last_uid(MDB_cursor *cursor, const struct folder_record *f, uint32_t *uid)
+{
+    unsigned char last[DB_KEY_MAX];
+    struct slice  behind = db_key_entry(last, f->mailbox_id, f->id, UINT32_MAX);
+    MDB_val       key = { behind.len, last }, value;
+    int           rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+
+    if (rc == MDB_NOTFOUND)
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    else if (rc == 0 && !is_in_folder(&key, last))
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+    if (rc == 0 && !is_in_folder(&key, last))
+        rc = MDB_NOTFOUND;
+    if (rc == 0)
+        *uid = uid_of(&key);
+    return rc;
+}
+
+static int
+walk_uids(MDB_cursor *cursor, const struct folder_record *f, uint32_t from_uid, db_uid_fn *fn, void *arg)
+{
+    unsigned char first[DB_KEY_MAX];
+    struct slice  from = db_key_entry(first, f->mailbox_id, f->id, from_uid);
+    MDB_val       key = { from.len, first }, value;
+    bool          more = true;
+    int           rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    uint32_t      uid, last;
+
+    if (rc != 0 || !is_in_folder(&key, first))
+        return rc;
+    uid = uid_of(&key);
+    if (from_uid == 0 && last_uid(cursor, f, &last) == 0 && last >= uid && (uint64_t)last - uid + 1 == f->messages) {
+        for (uint64_t next = uid; more && next <= last; next++)
+            more = fn(arg, (uint32_t)next);
+        return MDB_SUCCESS;
+    }
+    key = (MDB_val){ from.len, first };
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (rc == 0 && more && is_in_folder(&key, first)) {
+        more = fn(arg, uid_of(&key));
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    return rc;
+}
+
+int
+db_uids(const struct db_view *v, const struct folder_record *f, uint32_t from_uid, db_uid_fn *fn, void *arg)
+{
+    MDB_cursor *cursor;
+    int         rc = mdb_cursor_open(v->txn, db_table(v->db, TABLE_ENTRY), &cursor);
+
+    if (rc != 0)
+        return mt_from_mdb(rc);
+    rc = walk_uids(cursor, f, from_uid, fn, arg);
     mdb_cursor_close(cursor);
     return rc == 0 || rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
 }
@@ -90,6 +162,21 @@ db_folder_by_name(const struct db_view *v, uint32_t mailbox_id, struct slice nam
     int            rc = db_folders(v, mailbox_id, is_named, &b);
 
     return rc == MT_OK && !b.found ? MT_ENOTFOUND : rc;
+}
+
+struct slice
+db_folder_name(const struct db_view *v, uint32_t mailbox_id, uint32_t folder_id)
+{
+    struct folder_record folder;
+
+    switch (folder_id) {
+    case FOLDER_INBOX:
+        return slice_of("INBOX");
+    case FOLDER_UNMATCHED:
+        return slice_of("Unmatched");
+    default:
+        return db_folder(v, mailbox_id, folder_id, &folder) == MT_OK ? folder.name : slice_make("", 0);
+    }
 }
 
 int

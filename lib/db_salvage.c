@@ -2,6 +2,7 @@
 
 #include "lib/db_salvage.h"
 
+#include "lib/db_result.h"
 #include "lib/error.h"
 #include "lib/event.h"
 #include "lib/pages_rows.h"
@@ -180,6 +181,9 @@ is_whole(enum table table, struct slice key, struct slice value)
         struct webhook_record webhook;
         struct post_record    post;
         struct agent_record   agent;
+        struct check_record   check;
+        struct result_record  result;
+        struct result_sum     sum;
     } r;
 
     switch (table) {
@@ -197,6 +201,10 @@ is_whole(enum table table, struct slice key, struct slice value)
     case TABLE_WEBHOOK:      return key.len == 4 && webhook_record_read(value, &r.webhook) == MT_OK;
     case TABLE_POST:         return key.len == 12 && post_record_read(value, &r.post) == MT_OK;
     case TABLE_AGENT:        return key.len == 4 && agent_record_read(value, &r.agent) == MT_OK && r.agent.id == get_u32(key.data);
+    case TABLE_CHECK:        return key.len == 4 && check_record_read(value, &r.check) == MT_OK && r.check.id == get_u32(key.data) &&
+                                    check_name_is_fine(r.check.name);
+    case TABLE_RESULT:       return key.len == 12 && result_record_read(value, &r.result) == MT_OK && r.result.started_us == get_u64(key.data + 4);
+    case TABLE_RESULT_SUM:   return key.len == 8 && result_sum_read(value, &r.sum) == MT_OK;
     case TABLE_SUBSCRIPTION: return key.len > 4 && folder_name_is_fine(slice_sub(key, 4, key.len));
     default:                 return false;
     }
@@ -239,7 +247,7 @@ on_row(void *arg, struct slice key, struct slice value)
 static void
 on_stray(void *arg, struct slice key, struct slice value)
 {
-    static const enum table tables[] = { TABLE_ENTRY, TABLE_MESSAGE, TABLE_TOKEN, TABLE_BODY };
+    static const enum table tables[] = { TABLE_ENTRY, TABLE_MESSAGE, TABLE_TOKEN, TABLE_RESULT, TABLE_RESULT_SUM, TABLE_BODY };
     struct salvage         *s = arg;
 
     for (size_t i = 0; s->fault == MT_OK && i < COUNT(tables); i++)
@@ -262,7 +270,8 @@ static int
 take_all(struct salvage *s, int fd)
 {
     static const enum table tables[] = { TABLE_MAILBOX, TABLE_FOLDER, TABLE_ENTRY,   TABLE_MESSAGE, TABLE_BODY,    TABLE_TOKEN, TABLE_API_KEY,
-                                         TABLE_SERVED,  TABLE_PATTERN, TABLE_EVENT,  TABLE_WEBHOOK, TABLE_POST,    TABLE_AGENT, TABLE_SUBSCRIPTION };
+                                         TABLE_SERVED,  TABLE_PATTERN, TABLE_EVENT,  TABLE_WEBHOOK, TABLE_POST,    TABLE_AGENT, TABLE_SUBSCRIPTION,
+                                         TABLE_CHECK,   TABLE_RESULT,  TABLE_RESULT_SUM };
     struct pages_rows      *rows;
     int                     rc = pages_rows_open(fd, &rows);
 
@@ -596,6 +605,127 @@ order_agent(struct salvage *s, struct slice key, struct slice value)
     put(s, TABLE_AGENT_NAME, a.name, key, MDB_NOOVERWRITE);
 }
 
+/* ---- Checks ---------------------------------------------------------------------------------------------------------------------- */
+
+/* One of a mailbox that is lost, or of a name that another has, goes with its results. What is left is counted anew from them. */
+static void
+order_check(struct salvage *s, struct slice key, struct slice value)
+{
+    struct check_record c;
+    unsigned char       id[DB_KEY_MAX], name_key[DB_CHECK_NAME_KEY_MAX];
+    char                name[CHECK_TEXT_MAX + 1], verdict[RESULT_VERDICT_BYTES + 1];
+
+    if (check_record_read(value, &c) != MT_OK)
+        return;
+    c.name = copy_of(name, sizeof(name), c.name);
+    c.verdict = copy_of(verdict, sizeof(verdict), c.verdict);
+    if ((c.mailbox_id != 0 && !exists(s, TABLE_MAILBOX, db_key_u32(id, c.mailbox_id))) ||
+        !put(s, TABLE_CHECK_NAME, db_key_check_name(name_key, c.mailbox_id, c.name), key, MDB_NOOVERWRITE)) {
+        tell(s, "check %u: its mailbox is lost, or another has its name", c.id);
+        drop(s, TABLE_CHECK, key);
+        return;
+    }
+    c.results = c.sums = 0;
+    c.bytes = 0;
+    buf_clear(&s->scratch);
+    check_record_write(&s->scratch, &c);
+    put_record(s, TABLE_CHECK, key);
+}
+
+/* Adds what one row is to its check's counts. */
+static void
+count_row(struct salvage *s, const struct check_record *found, uint64_t result_bytes, bool is_sum)
+{
+    struct check_record c = *found;
+    unsigned char       key[DB_KEY_MAX];
+    char                name[CHECK_TEXT_MAX + 1], verdict[RESULT_VERDICT_BYTES + 1];
+
+    c.name = copy_of(name, sizeof(name), c.name);
+    c.verdict = copy_of(verdict, sizeof(verdict), c.verdict);
+    c.results += !is_sum;
+    c.sums += is_sum;
+    c.bytes += result_bytes;
+    buf_clear(&s->scratch);
+    check_record_write(&s->scratch, &c);
+    put_record(s, TABLE_CHECK, db_key_u32(key, c.id));
+}
+
+static void
+order_result(struct salvage *s, struct slice key, struct slice value)
+{
+    const struct db_view v = view(s);
+    unsigned char        bytes[DB_KEY_MAX];
+    struct check_record  c;
+    uint32_t             hour = result_hour(get_u64(key.data + 4));
+    size_t               len = value.len;
+
+    if (db_check(&v, get_u32(key.data), &c) != MT_OK) {
+        drop(s, TABLE_RESULT, key);
+        return;
+    }
+    count_row(s, &c, len, false);
+    put(s, TABLE_EXPIRY, db_key_result_expiry(bytes, EXPIRY_RESULT, hour, get_u32(key.data)), slice_make("", 0), 0);
+}
+
+static bool
+add_to_sum(void *arg, const struct result_record *r)
+{
+    result_sum_add(arg, r);
+    return true;
+}
+
+/* The sum of an hour whose results are whole tells of these; one that is closed stays as it was. */
+static void
+recount_hour(struct salvage *s, const struct check_record *c, uint32_t hour, struct slice value)
+{
+    const struct db_view v = view(s);
+    unsigned char        bytes[DB_KEY_MAX];
+    struct result_sum    anew = { .runs = 0 };
+
+    if (hour * HOUR_US < c->closed_us && result_sum_read(value, &anew) == MT_OK && anew.runs > 0)
+        return;
+    anew = (struct result_sum){ .runs = 0 };
+    fail(s, db_results(&v, c->id, hour * HOUR_US, (hour + 1) * HOUR_US, add_to_sum, &anew));
+    buf_clear(&s->scratch);
+    result_sum_write(&s->scratch, &anew);
+    put_record(s, TABLE_RESULT_SUM, db_key_result_sum(bytes, c->id, hour));
+}
+
+static void
+order_sum(struct salvage *s, struct slice key, struct slice value)
+{
+    const struct db_view v = view(s);
+    unsigned char        bytes[DB_KEY_MAX];
+    struct check_record  c;
+    uint32_t             check_id = get_u32(key.data), hour = get_u32(key.data + 4);
+
+    if (db_check(&v, check_id, &c) != MT_OK) {
+        drop(s, TABLE_RESULT_SUM, key);
+        return;
+    }
+    recount_hour(s, &c, hour, value);
+    if (db_check(&v, check_id, &c) == MT_OK)
+        count_row(s, &c, 0, true);
+    put(s, TABLE_EXPIRY, db_key_result_expiry(bytes, EXPIRY_RESULT_SUM, hour, check_id), slice_make("", 0), 0);
+}
+
+/* A result whose hour has lost its sum: begun anew, and counted by order_sum. */
+static void
+need_sum(struct salvage *s, struct slice key, struct slice value)
+{
+    unsigned char     bytes[DB_KEY_MAX];
+    struct slice      sum_key = db_key_result_sum(bytes, get_u32(key.data), result_hour(get_u64(key.data + 4)));
+    struct result_sum sum = { .runs = 0 };
+
+    (void)value;
+    if (exists(s, TABLE_RESULT_SUM, sum_key))
+        return;
+    buf_clear(&s->scratch);
+    result_sum_write(&s->scratch, &sum);
+    put_record(s, TABLE_RESULT_SUM, sum_key);
+    s->counts->made++;
+}
+
 /* ---- Counters -------------------------------------------------------------------------------------------------------------------- */
 
 /* The last key's number, of 4 or 8 octets. */
@@ -638,6 +768,7 @@ put_counters(struct salvage *s)
     put_counter(s, DB_META_NEXT_API_KEY, last_key(s, TABLE_API_KEY, 4), 4);
     put_counter(s, DB_META_NEXT_WEBHOOK, last_key(s, TABLE_WEBHOOK, 4), 4);
     put_counter(s, DB_META_NEXT_AGENT, last_key(s, TABLE_AGENT, 4), 4);
+    put_counter(s, DB_META_NEXT_CHECK, last_key(s, TABLE_CHECK, 4), 4);
     commit(s);
 }
 
@@ -649,7 +780,8 @@ static const struct {
     { TABLE_MESSAGE, order_message }, { TABLE_ENTRY, order_entry },     { TABLE_BODY, order_body },       { TABLE_FOLDER, order_folder },
     { TABLE_MAILBOX, order_mailbox }, { TABLE_FOLDER, order_folder },   { TABLE_TOKEN, order_token },     { TABLE_API_KEY, order_api_key },
     { TABLE_WEBHOOK, order_webhook }, { TABLE_POST, order_post },       { TABLE_PATTERN, order_pattern }, { TABLE_SUBSCRIPTION, order_subscription },
-    { TABLE_AGENT, order_agent },
+    { TABLE_AGENT, order_agent },     { TABLE_CHECK, order_check },     { TABLE_RESULT, order_result },   { TABLE_RESULT, need_sum },
+    { TABLE_RESULT_SUM, order_sum },
 };
 
 int

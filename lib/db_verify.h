@@ -6,7 +6,7 @@
 
 struct db_verify_counts {
     uint64_t problems;      /* told, or left out after DB_VERIFY_PROBLEMS_MAX */
-    uint64_t mailboxes, messages, tokens, api_keys, events, webhooks;
+    uint64_t mailboxes, messages, tokens, api_keys, events, webhooks, checks, results;
     uint64_t bytes;         /* of messages as served */
     uint64_t pages, free_pages, lost_pages;
 };
@@ -19,7 +19,8 @@ typedef void db_problem_fn(void *arg, const char *text);
 /*
  * First the structure of the file, page by page, without trusting it; only where that is whole, every record: checksums of
  * records and bodies, entries and messages, counters of folders and mailboxes, shared bodies, expiry, tokens, their
- * arrivals and deadlines, names, events, webhooks and their posts, patterns, the log of service, next ids. The second part reads in short snapshots, so a store in use goes on at its pace; the first pins
+ * arrivals and deadlines, names, events, webhooks and their posts, patterns, the log of service, checks with their
+ * results and the sums of their hours, next ids. The second part reads in short snapshots, so a store in use goes on at its pace; the first pins
  * one as long as it takes to read the branches and leaves.
  *
  * MT_OK         all was looked at; counts->problems says how it was

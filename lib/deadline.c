@@ -56,8 +56,10 @@ arm(struct deadlines *d, uint64_t at_ms, uint64_t now_ms)
 void
 deadline_stop(struct deadlines *d, struct deadline *l)
 {
-    if (l->kind != DEADLINE_NONE)
+    if (l->kind != DEADLINE_NONE) {
         TAILQ_REMOVE(&d->queues[l->kind], l, link);
+        d->count[l->kind]--;
+    }
     l->kind = DEADLINE_NONE;
 }
 
@@ -70,6 +72,7 @@ deadline_start(struct deadlines *d, struct deadline *l, enum deadline_kind kind)
     l->kind = kind;
     l->began_ms = now_ms;
     TAILQ_INSERT_TAIL(&d->queues[kind], l, link);
+    d->count[kind]++;
     arm(d, now_ms + d->limit_ms[kind], now_ms);
 }
 

@@ -40,6 +40,7 @@ TAILQ_HEAD(deadline_queue, deadline);
 struct deadlines {
     struct deadline_queue queues[DEADLINE_KINDS];
     uint32_t              limit_ms[DEADLINE_KINDS];
+    unsigned              count[DEADLINE_KINDS];    /* how many of a kind run */
     deadline_expired_fn  *expired;
     struct event         *timer;
     uint64_t              armed_at_ms;      /* when the timer fires; UINT64_MAX: it does not run */

@@ -203,6 +203,13 @@ emit_repeat(struct emit *j, const char *key, size_t from, size_t to)
     buf_added(j->out, to - from);
 }
 
+void
+emit_json(struct emit *j, const char *key, struct slice value)
+{
+    begin_value(j, key);
+    buf_append_slice(j->out, value);
+}
+
 static void
 append_time(struct emit *j, const char *key, const char *text, size_t len)
 {

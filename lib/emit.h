@@ -35,6 +35,9 @@ void emit_seconds(struct emit *j, const char *key, int64_t us);
 /* Writes a value once more that was written before: the octets of out from..to (offsets), which must be one whole value. */
 void emit_repeat(struct emit *j, const char *key, size_t from, size_t to);
 
+/* Writes a value that is JSON text already: one whole value, checked by the caller. */
+void emit_json(struct emit *j, const char *key, struct slice value);
+
 /* A time as RFC 3339 text in UTC, with microseconds or without; 0 gives null. */
 void emit_time_us(struct emit *j, const char *key, uint64_t us);
 void emit_time_unix(struct emit *j, const char *key, int64_t seconds);

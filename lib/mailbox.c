@@ -35,6 +35,7 @@ mailbox_state_write(struct buf *b, const struct mailbox_state *m)
     write_string(b, m->name);
     write_u8(b, m->enabled);
     write_u8(b, m->over_quota);
+    write_u8(b, m->damaged);
 }
 
 void
@@ -43,4 +44,5 @@ mailbox_state_read(struct reader *r, struct mailbox_state *out)
     read_string(r, out->name, sizeof(out->name));
     read_bool(r, &out->enabled);
     read_bool(r, &out->over_quota);
+    read_bool(r, &out->damaged);
 }

@@ -20,6 +20,7 @@ struct mailbox_state {
     char name[MAILBOX_NAME_MAX + 1];
     bool enabled;
     bool over_quota;
+    bool damaged;       /* nothing can be kept in it now */
 };
 
 void mailbox_state_write(struct buf *b, const struct mailbox_state *m);

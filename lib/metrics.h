@@ -42,6 +42,7 @@
     X(STORE_FULL_TOTAL,          "store_full_total",           "counter", "writes refused because disk or map was full") \
     X(STORE_EXPIRED_TOTAL,       "store_expired_total",        "counter", "messages removed by retention") \
     X(STORE_MESSAGES,            "store_messages",             "gauge",   "messages kept") \
+    X(STORE_MAILBOXES_DAMAGED,   "store_mailboxes_damaged",    "gauge",   "mailboxes whose record is damaged: their mail is put off") \
     X(STORE_USED_BYTES,          "store_used_bytes",           "gauge",   "pages in use") \
     X(STORE_MAP_BYTES,           "store_map_bytes",            "gauge",   "upper limit of the store") \
     X(STORE_OLDEST_READER_TXNS,  "store_oldest_reader_transactions", "gauge", "transactions that the oldest reader lags behind") \
@@ -65,6 +66,16 @@
     X(LIMIT_ERRORS_TOTAL,        "limit_errors_max_total",     "counter", "sessions ended by errors_max") \
     X(LIMIT_SHED_TOTAL,          "limit_shed_total",           "counter", "idle or slow sessions ended to make room for others") \
     X(PROXY_REFUSED_TOTAL,       "proxy_refused_total",        "counter", "connections of load balancers without a PROXY header that can be used") \
+    X(RESULTS_TOTAL,             "results_total",              "counter", "results of checks stored; here and below those that replaced one, too") \
+    X(RESULTS_OK_TOTAL,          "results_ok_total",           "counter", "results with the state OK") \
+    X(RESULTS_WARNING_TOTAL,     "results_warning_total",      "counter", "results with the state WARNING") \
+    X(RESULTS_CRITICAL_TOTAL,    "results_critical_total",     "counter", "results with the state CRITICAL") \
+    X(RESULTS_UNKNOWN_TOTAL,     "results_unknown_total",      "counter", "results with the state UNKNOWN") \
+    X(RESULTS_REFUSED_TOTAL,     "results_refused_total",      "counter", "results that were posted and refused") \
+    X(CHECKS_OK,                 "checks_ok",                  "gauge",   "checks whose newest result is OK") \
+    X(CHECKS_WARNING,            "checks_warning",             "gauge",   "checks whose newest result is WARNING") \
+    X(CHECKS_CRITICAL,           "checks_critical",            "gauge",   "checks whose newest result is CRITICAL") \
+    X(CHECKS_UNKNOWN,            "checks_unknown",             "gauge",   "checks whose newest result is UNKNOWN") \
     X(EVENTS_TOTAL,              "events_total",               "counter", "events written") \
     X(ROLE_RESTARTS_TOTAL,       "role_restarts_total",        "counter", "roles restarted after they died") \
     X(SERVICE_STARTED_UNIX,      "service_start_time_seconds", "gauge",  "when the service was started, seconds since 1970") \

@@ -90,8 +90,8 @@ enum msg_type {
     MSG_TOKEN_SHOW,     /* ctl>D  string mailbox, string token. Answer: bytes token record (empty: nothing is known), count, and for each kept arrival bytes message record (empty: it has gone) (lib/record.h) */
     MSG_TOKEN_FORGET,   /* lookup,ctl>D  string mailbox, string token: delete its record and messages. Answer: u32 messages deleted */
     MSG_MESSAGE_DELETE, /* lookup,ctl>D  u64 message id. Answer: empty */
-    MSG_MESSAGE_LIST,   /* ctl>D  string mailbox, u64 before_id (0: newest), u32 limit. MSG_ROW: u64 id, bytes message record */
-    MSG_MESSAGE_SHOW,   /* ctl>D  u64 message id. Answer: bytes message record */
+    MSG_MESSAGE_LIST,   /* ctl>D  string mailbox, u64 before_id (0: newest), u32 limit. MSG_ROW: u64 id, bytes message record, bytes folder's name */
+    MSG_MESSAGE_SHOW,   /* ctl>D  u64 message id. Answer: bytes message record, bytes folder's name */
     MSG_MESSAGE_RAW,    /* ctl>D  u64 message id. MSG_ROW: bytes (pieces of the message in order) */
     MSG_MAILBOX_ADD,    /* ctl>D  string name, string domain (empty: the first). Answer: string address, string user, string secret */
     MSG_MAILBOX_LIST,   /* ctl>D  empty. MSG_ROW: bytes mailbox record, bytes folder record of INBOX, bytes folder record of Unmatched */
@@ -154,6 +154,18 @@ enum msg_type {
                            UID that none was told of before; nothing is written where that is not below it */
     MSG_DELIVERED,      /* smtpd>D  string transaction id, u64 received_us of a MSG_DELIVER whose answer was lost with the channel. Answer: as to it, or MT_ENOTFOUND:
                            nothing of it is there, nor will be */
+    MSG_RESULTS,        /* lookup>D  bool whether who posts them may make checks of one mailbox alone, u32 count (1 to RESULTS_A_POST), u64 octets, bytes: for each
+                           u32 mailbox id (0: of none), string check, bytes result record (lib/result.h) (empty: they are over MSG_INLINE_BODY_BYTES, and
+                           in a sealed memfd). Answer: u8 enum result_done for each */
+    MSG_CHECK_LIST,     /* ctl>D  string mailbox (here and below: empty: any; "-": of none). MSG_ROW: string mailbox (empty: of none), bytes check record, bytes
+                           record of its newest result without its document (empty: it has gone). MT_ENOTFOUND: the mailbox */
+    MSG_CHECK_SHOW,     /* ctl>D  string mailbox, string check, u64 microseconds (0: now). Answer: string mailbox, bytes check record, bytes record of the last
+                           result that began then or before (empty: there is none). MT_EEXIST: several mailboxes have a check of that name */
+    MSG_RESULT_LIST,    /* ctl>D  string mailbox, string check, u64 from, u64 before (microseconds), u32 limit (to RESULT_ROWS_MAX). MSG_ROW, newest
+                           first: bytes result record without its document. As above */
+    MSG_RESULT_SUMS,    /* ctl>D  string mailbox, string check, u32 from, u32 before (hours since 1970), u32 limit (as above). MSG_ROW, newest first: u32 hour, bytes result
+                           sum record. As above */
+    MSG_CHECK_DELETE,   /* ctl>D  string mailbox, string check: with its results. Answer: u32 results. As above */
     MSG_TYPE_LIMIT
 };
 

@@ -1,5 +1,6 @@
 #include "lib/shared_table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -7,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SHARED_MAGIC 0x6d74736861726531u        /* changes with the layout */
+#define SHARED_MAGIC 0x6d74736861726532u        /* changes with the layout */
 
 /* A row of open sessions is one word, so that no reader sees half of it: the upper bits of the hash, and the number. */
 #define COUNT_BITS 20u
@@ -22,7 +23,7 @@ struct share {
 
 struct shared_table {
     uint64_t            magic;
-    uint8_t             key[crypto_generichash_KEYBYTES];
+    uint8_t             key[crypto_shorthash_KEYBYTES];
     _Atomic uint32_t    shares_used;            /* none above was ever written */
     struct shared_place places[SHARED_KIND_COUNT][SHARED_PLACES];
     struct share        shares[SHARED_PROCESSES_MAX];   /* memory only where written */
@@ -80,22 +81,22 @@ shared_table_unmap(struct shared_table *t)
 
 /* ---- Places ------------------------------------------------------------------------------------------------------------- */
 
+static uint64_t
+hash_octets(const struct shared_table *t, const void *octets, size_t len)
+{
+    uint64_t hash;
+
+    static_assert(sizeof(hash) == crypto_shorthash_BYTES, "a hash is 64 bits");
+    crypto_shorthash((unsigned char *)&hash, octets, len, t->key);
+    return hash;
+}
+
 uint64_t
 shared_hash(const struct shared_table *t, enum shared_kind kind, struct slice first, struct slice second)
 {
-    const unsigned char      head = (unsigned char)kind;
-    const uint64_t           first_len = first.len;
-    crypto_generichash_state h;
-    uint64_t                 hash;
-    unsigned char            out[crypto_generichash_BYTES_MIN];
+    const uint64_t parts[] = { (uint64_t)kind, hash_octets(t, first.data, first.len), hash_octets(t, second.data, second.len) };
+    uint64_t       hash = hash_octets(t, parts, sizeof(parts));
 
-    crypto_generichash_init(&h, t->key, sizeof(t->key), sizeof(out));
-    crypto_generichash_update(&h, &head, 1);
-    crypto_generichash_update(&h, (const unsigned char *)&first_len, sizeof(first_len));
-    crypto_generichash_update(&h, (const unsigned char *)first.data, first.len);
-    crypto_generichash_update(&h, (const unsigned char *)second.data, second.len);
-    crypto_generichash_final(&h, out, sizeof(out));
-    memcpy(&hash, out, sizeof(hash));
     return hash == 0 ? 1 : hash;
 }
 

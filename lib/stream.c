@@ -75,6 +75,7 @@ read_tls(struct stream *s, char *to, size_t size, size_t *got)
         }
         total += part;
     } while (total < size && SSL_has_pending(s->ssl));
+    s->more = rc == MT_OK && SSL_has_pending(s->ssl);
     *got = total;
     return total > 0 ? MT_OK : rc;
 }
@@ -118,9 +119,17 @@ stream_write(struct stream *s, struct slice bytes, bool last, size_t *sent)
 }
 
 bool
+stream_is_silent(const struct stream *s)
+{
+    char octet;
+
+    return recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+bool
 stream_has_more(const struct stream *s)
 {
-    return s->ssl != NULL && SSL_has_pending(s->ssl);
+    return s->more;
 }
 
 int
@@ -130,6 +139,7 @@ stream_begin_tls(struct stream *s, SSL_CTX *ctx, const char *protocol)
     if (s->ssl == NULL || SSL_set_fd(s->ssl, s->fd) != 1)
         return MT_ENOMEM;
     tls_protocol_set(s->ssl, protocol);
+    tls_hello_guard(s->ssl, &s->hello);
     SSL_set_accept_state(s->ssl);
     /* An idle connection holds no buffers; what cannot be written at once is offered again from another place in memory. */
     SSL_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -162,6 +172,8 @@ stream_handshake(struct stream *s, bool *wants_write)
     *wants_write = false;
     if (ret == 1) {
         s->established = true;
+        s->more = SSL_has_pending(s->ssl);
+        tls_hello_end(s->ssl);
         acknowledge_now(s);
         return MT_OK;
     }

@@ -5,7 +5,7 @@
  * for the socket.
  */
 
-#include "lib/slice.h"
+#include "lib/tls_hello.h"
 
 #include <openssl/ssl.h>
 #include <sys/socket.h>
@@ -14,6 +14,8 @@ struct stream {
     int  fd;            /* owned */
     SSL *ssl;           /* owned; NULL: plain */
     bool established;   /* the handshake is done */
+    bool more;          /* of what was read from the socket, more may be given */
+    struct tls_hello hello; /* while it is not */
 };
 
 /* The address of an accepted client in text, "unix" for others than IP. An IPv4 client of a socket that listens on IPv6 is shown as what it is. */
@@ -37,12 +39,18 @@ void stream_end_output(struct stream *s);
 int stream_read(struct stream *s, char *to, size_t size, size_t *got);
 
 /*
- * Writes what fits; *sent may be less than all. last: stream_close follows at once when all has left, so that one packet carries
- * both. MT_OK, MT_EAGAIN, MT_EIO.
+ * Writes what fits; *sent may be less than all. last: stream_end_output or stream_close follows at once when all has left, so that
+ * one packet carries both. MT_OK, MT_EAGAIN, MT_EIO.
  */
 int stream_write(struct stream *s, struct slice bytes, bool last, size_t *sent);
 
-/* Octets have been read from the socket that stream_read did not give back yet: the socket may stay silent about them. */
+/* Within a handshake: nothing came from the client that was not read yet. */
+bool stream_is_silent(const struct stream *s);
+
+/*
+ * Octets have been read from the socket that stream_read would give back now: the socket may stay silent about them. A part of a TLS record
+ * is none: the rest has to come first.
+ */
 bool stream_has_more(const struct stream *s);
 
 /* Begins TLS as its server; protocol: what is spoken in it (lib/tls_protocol.h). 0 or MT_ENOMEM. */

@@ -74,7 +74,7 @@ const struct system_call system_calls[] = {
     { "socketpair",        WEBHOOK,                   CALL_PAIR },
 
     /* Octets of long messages. */
-    { "memfd_create",      SMTPD | IMAPD,             CALL_MEMFD },
+    { "memfd_create",      SMTPD | IMAPD | LOOKUP,    CALL_MEMFD },     /* lookup: many results of checks in one post */
     { "lseek",             EVERY,                     CALL_ANY },       /* stdio; LMDB */
     { "pread64",           STORE,                     CALL_ANY },
     { "pwrite64",          STORE,                     CALL_ANY },

@@ -9,6 +9,7 @@
 
 #define WEBHOOK_URL_BYTES    2048u
 #define WEBHOOK_SECRET_CHARS 43u        /* base64url of 32 random octets: the key of the HMAC is this text's octets */
+#define WEBHOOK_SEALED_CHARS 113u       /* the same, sealed (store/keys.h): others can read the database */
 #define WEBHOOK_ERROR_BYTES  256u
 #define WEBHOOK_POSTS_MAX    256u       /* under way at once: the most that webhook.posts_max allows */
 #define WEBHOOKS_MAX         256u       /* in all; each event costs a look at each */
@@ -19,7 +20,7 @@ struct webhook_record {
     uint32_t     kinds;                 /* bit 1u << enum event_kind: what is posted */
     uint64_t     created_unix;
     struct slice url;                   /* https://… or http://… */
-    char         secret[WEBHOOK_SECRET_CHARS + 1];
+    char         secret[WEBHOOK_SEALED_CHARS + 1];  /* sealed; of a hook that an older version made, until store starts, as it is */
 };
 
 /* Table post: webhook id u32, event id u64 -> this. */

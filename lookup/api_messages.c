@@ -13,11 +13,12 @@ enum { LIST_DEFAULT = 50, LIST_MAX = 500, RAW_PIECE_BYTES = 64 * 1024 };
 /* ---- List ------------------------------------------------------------------------------------------------------------ */
 
 struct list {
-    struct emit  *j;
-    struct slice  mailbox;
-    unsigned      left;
-    uint64_t      last_id;
-    bool          more;
+    const struct db_view *view;
+    struct emit          *j;
+    struct slice          mailbox;
+    unsigned              left;
+    uint64_t              last_id;
+    bool                  more;
 };
 
 static bool
@@ -31,7 +32,7 @@ on_message(void *arg, uint64_t id, const struct message_record *m)
     }
     list->left--;
     list->last_id = id;
-    answer_message_summary(list->j, NULL, id, list->mailbox, m);
+    answer_message_summary(list->j, NULL, id, list->mailbox, db_folder_name(list->view, m->mailbox_id, m->folder_id), m);
     return true;
 }
 
@@ -58,7 +59,7 @@ api_message_list(struct call *c)
 {
     struct mailbox_record mailbox;
     struct emit           j;
-    struct list           list = { .j = &j };
+    struct list           list = { .view = c->view, .j = &j };
     uint64_t              before_id;
     char                  next[24];
     int                   rc;
@@ -118,7 +119,7 @@ api_message_show(struct call *c)
         return;
     }
     j = lookup_json(c->lookup);
-    answer_message(&j, NULL, id, mailbox.name, &m, minted_us);
+    answer_message(&j, NULL, id, mailbox.name, db_folder_name(c->view, m.mailbox_id, m.folder_id), &m, minted_us);
     reply_json(c->lookup, c->exchange, 200);
 }
 

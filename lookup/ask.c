@@ -36,6 +36,7 @@ ask_free(struct asks *a, struct ask *k)
     TAILQ_REMOVE(&a->by_age, k, by_age);
     assert(TAILQ_FIRST(&a->by_age) != k);
     a->count--;
+    free(k->note.state);
     free(k);
 }
 
@@ -134,13 +135,19 @@ ask_begin(struct lookup *l, struct exchange *x, enum msg_type type, const struct
 void
 ask_end(struct lookup *l)
 {
+    ask_end_with(l, -1);
+}
+
+void
+ask_end_with(struct lookup *l, int fd)
+{
     struct asks *a = l->asks;
     struct ask  *k = a->begun;
     int          rc;
 
     assert(k != NULL);
     a->begun = NULL;
-    rc = channel_end(l->role->store, -1);
+    rc = channel_end(l->role->store, fd);
     if (rc == MT_OK) {
         exchange_hold(k->exchange, on_gone, k);
         return;

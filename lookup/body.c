@@ -47,8 +47,8 @@ has_only(struct call *c, json_t *object, const char *const *names)
     return true;
 }
 
-json_t *
-body_object(struct call *c, const char *const *names)
+static json_t *
+load_object(struct call *c, const char *const *names, size_t flags)
 {
     struct slice text = slice_trim(c->request->body);
     json_error_t error;
@@ -61,7 +61,7 @@ body_object(struct call *c, const char *const *names)
             reply_busy(c->exchange, 1, "out of memory");
         return object;
     }
-    object = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+    object = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | flags, &error);
     if (object == NULL) {
         copy_printable(shown, sizeof(shown), error.text);
         reply_problem(c->exchange, 400, "the body is not JSON: line %d, column %d: %s", error.line, error.column, shown);
@@ -73,6 +73,18 @@ body_object(struct call *c, const char *const *names)
         return object;
     json_decref(object);
     return NULL;
+}
+
+json_t *
+body_object(struct call *c, const char *const *names)
+{
+    return load_object(c, names, 0);
+}
+
+json_t *
+body_object_with_nul(struct call *c, const char *const *names)
+{
+    return load_object(c, names, JSON_ALLOW_NUL);
 }
 
 int

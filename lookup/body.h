@@ -14,6 +14,9 @@
  */
 json_t *body_object(struct call *c, const char *const *names);
 
+/* The same where texts of peers are within, in which there may be a NUL (\u0000). */
+json_t *body_object_with_nul(struct call *c, const char *const *names);
+
 /*
  * A span of time: "10m", "90s", or a number of seconds. Absent or null leaves *out as it is. MT_ESYNTAX, MT_ESIZE (over max_ms).
  */

@@ -26,6 +26,10 @@ static call_fn *const handlers[ROUTE_COUNT] = {
     [ROUTE_ARRIVALS] = api_arrivals,
     [ROUTE_EVENTS] = api_events,
     [ROUTE_MAILBOX_SHOW] = api_mailbox_show,
+    [ROUTE_RESULTS_POST] = api_results_post,
+    [ROUTE_CHECK_LIST] = api_check_list,
+    [ROUTE_CHECK_SHOW] = api_check_show,
+    [ROUTE_CHECK_RESULTS] = api_check_results,
 };
 
 struct emit
@@ -143,6 +147,8 @@ run_with_key(struct call *c, struct db_view *view)
         return;
     }
     rc = caller_check(view, c->request->authorization, &c->caller);
+    if (rc == MT_EDENIED && c->request->authorization.len > 0)
+        exchange_key_refused(c->exchange);
     if (rc != MT_OK)
         reply_error(c->exchange, rc, "the key");
     else

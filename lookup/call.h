@@ -39,6 +39,11 @@ call_fn api_arrivals, api_events;
 /* api_mailboxes.c */
 call_fn api_mailbox_show;
 
+/* api_results.c */
+call_fn api_results_post;
+/* api_checks.c */
+call_fn api_check_list, api_check_show, api_check_results;
+
 /* The handler of all requests: an http_handler_fn, arg is the lookup. */
 http_handler_fn call_run;
 

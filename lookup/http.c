@@ -17,6 +17,7 @@
 
 enum {
     TICK_S      = 1,
+    FULL_LOOK_US = 20 * 1000,
     HELD_BYTES  = 4096,         /* what a client may send on while its request is held */
     SLACK_BYTES = 64 * 1024,    /* what evhttp reads beyond our own limits, so that we can say what was too large */
 };
@@ -45,10 +46,14 @@ enter_state(struct connection *c, enum connection_state state)
     c->since_us = http_now_us(c->http);
 }
 
+/*
+ * Behind all that is ready now: an event of a higher priority would have the loop ask the kernel again for what is ready, which takes as long as there
+ * are connections that are, for each one that ends.
+ */
 static void
-schedule_turn_end(struct http *h)
+schedule_sweep(struct http *h)
 {
-    event_active(h->adopt, EV_TIMEOUT, 0);
+    event_active(h->sweep, EV_TIMEOUT, 0);
 }
 
 void
@@ -56,7 +61,24 @@ connection_doom(struct connection *c)
 {
     c->doomed = true;
     c->http->doomed = true;
-    schedule_turn_end(c->http);
+    schedule_sweep(c->http);
+}
+
+/* A request has begun to come in, and ends to. */
+static void
+begin_receiving(struct connection *c)
+{
+    clients_handshake_done(c);
+    c->begun = true;
+    TAILQ_INSERT_TAIL(&c->http->receiving, c, begins);
+}
+
+static void
+end_receiving(struct connection *c)
+{
+    if (c->begun)
+        TAILQ_REMOVE(&c->http->receiving, c, begins);
+    c->begun = false;
 }
 
 /* Something was added to or taken from what the client sent. What evhttp moves on to its request counts until that is complete. */
@@ -71,13 +93,11 @@ on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg
     c->buffered += info->n_added;
     c->http->buffered += info->n_added;
     if (!c->begun && c->state <= CONNECTION_READING) {
-        c->begun = true;
+        begin_receiving(c);
         c->since_us = http_now_us(c->http);
     }
-    if (c->http->buffered > HTTP_BUFFERED_MAX_BYTES && !c->doomed) {
-        log_warning("event=http-buffers-full limit_bytes=%u", HTTP_BUFFERED_MAX_BYTES);
-        connection_doom(c);
-    }
+    if (c->http->buffered > HTTP_BUFFERED_MAX_BYTES && !c->doomed)
+        clients_receive_less(c);
 }
 
 /* A whole request, since evhttp takes a body out of the input only when all of it is there. */
@@ -117,7 +137,7 @@ make_bufferevent(struct http *h, bool tls)
     evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c);
     TAILQ_INSERT_TAIL(&h->fresh, c, fresh);
     h->count++;
-    schedule_turn_end(h);
+    event_active(h->adopt, EV_TIMEOUT, 0);
     return c->bev;
 }
 
@@ -163,6 +183,8 @@ connection_closed(struct evhttp_connection *evcon, void *arg)
     assert(c->evcon == evcon);
     h->by_fd[bufferevent_getfd(c->bev)] = NULL;
     clients_gone(c);
+    clients_handshake_done(c);
+    end_receiving(c);
     h->buffered -= c->buffered;
     h->count--;
     TAILQ_REMOVE(&h->connections, c, link);
@@ -176,7 +198,7 @@ connection_closed(struct evhttp_connection *evcon, void *arg)
     if (x->req != NULL && evhttp_request_get_connection(x->req) == NULL)
         evhttp_request_free(x->req);
     x->req = NULL;
-    schedule_turn_end(h);
+    schedule_sweep(h);
 }
 
 static void
@@ -204,6 +226,8 @@ adopt(struct http *h, struct connection *c)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* fails on a Unix socket, which needs none */
     TAILQ_INSERT_TAIL(&h->connections, c, link);
     c->state = CONNECTION_READING;
+    if (c->tls)
+        clients_handshake(c);
     clients_arrived(c);
 }
 
@@ -216,8 +240,11 @@ end_connection(struct connection *c)
 static void
 pause_or_resume(struct http *h)
 {
-    bool full = h->count >= h->limit;
+    const struct timeval again = { .tv_usec = FULL_LOOK_US };
+    bool                 full = h->count >= h->limit;
 
+    if (full && !h->draining)       /* some may give way a little later */
+        event_add(h->adopt, &again);
     if (full == h->paused || h->draining)
         return;
     h->paused = full;
@@ -257,7 +284,7 @@ free_dead(struct http *h)
 }
 
 static void
-on_turn_end(evutil_socket_t fd, short what, void *arg)
+on_adopt(evutil_socket_t fd, short what, void *arg)
 {
     struct http *h = arg;
 
@@ -266,6 +293,17 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
         adopt(h, TAILQ_FIRST(&h->fresh));
     if (h->count >= h->limit)
         clients_make_room(h);
+    pause_or_resume(h);
+    if (h->count == 0)
+        schedule_sweep(h);
+}
+
+static void
+on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+    struct http *h = arg;
+
+    (void)fd, (void)what;
     if (h->doomed) {
         h->doomed = false;
         for_each(h, end_doomed);
@@ -326,8 +364,9 @@ on_sent(struct evhttp_request *req, void *arg)
     if (c->narrow)
         bufferevent_setwatermark(c->bev, EV_READ, 0, input_max_bytes(c->http));
     c->narrow = false;
-    c->begun = c->buffered > 0;
     enter_state(c, CONNECTION_READING);
+    if (c->buffered > 0)
+        begin_receiving(c);
     if (c->http->draining)          /* its header was sent before that was known */
         connection_doom(c);
 }
@@ -392,6 +431,7 @@ on_request(struct evhttp_request *req, void *arg)
         .begun_us = http_now_us(h),
         .is_last = framing.is_last,
     };
+    end_receiving(c);
     enter_state(c, CONNECTION_REPLYING);
     evhttp_request_set_on_complete_cb(req, on_sent, c);
     metric_add(METRIC_LOOKUP_REQUESTS_TOTAL, 1);
@@ -471,12 +511,15 @@ http_new(struct event_base *base, const struct config *config, SSL_CTX *tls_cont
     TAILQ_INIT(&h->connections);
     TAILQ_INIT(&h->fresh);
     TAILQ_INIT(&h->dead);
+    TAILQ_INIT(&h->receiving);
+    TAILQ_INIT(&h->handshakes);
     h->limit = config->http.waiting_max + config->http.streams_max + HTTP_CONNECTIONS_SPARE;
-    h->adopt = event_new(base, -1, 0, on_turn_end, h);
+    h->adopt = event_new(base, -1, 0, on_adopt, h);
+    h->sweep = event_new(base, -1, 0, on_sweep, h);
     h->tick = event_new(base, -1, EV_PERSIST, on_tick, h);
     h->plain = make_evhttp(h, false);
     h->secure = tls_context == NULL ? NULL : make_evhttp(h, true);
-    if (h->adopt == NULL || h->tick == NULL || h->plain == NULL || (tls_context != NULL && h->secure == NULL) ||
+    if (h->adopt == NULL || h->sweep == NULL || h->tick == NULL || h->plain == NULL || (tls_context != NULL && h->secure == NULL) ||
         event_priority_set(h->adopt, 0) != 0 || event_add(h->tick, &second) != 0) {
         http_free(h);
         return NULL;
@@ -500,6 +543,8 @@ http_free(struct http *h)
     limits_free(h->clients);
     if (h->adopt != NULL)
         event_free(h->adopt);
+    if (h->sweep != NULL)
+        event_free(h->sweep);
     if (h->tick != NULL)
         event_free(h->tick);
     free(h->by_fd);
@@ -552,5 +597,5 @@ http_drain(struct http *h, http_empty_fn *on_empty, void *arg)
         evhttp_del_accept_socket(listener->evhttp, listener->bound);
     }
     for_each(h, end_idle);
-    schedule_turn_end(h);
+    schedule_sweep(h);
 }

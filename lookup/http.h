@@ -22,8 +22,8 @@
 /* Connections beyond those that http.waiting_max and http.streams_max allow to be held. Over the sum we stop accepting. */
 #define HTTP_CONNECTIONS_SPARE 1000u
 
-/* All connections together may make us buffer this much of requests; who needs more is dropped. */
-#define HTTP_BUFFERED_MAX_BYTES (64u * 1024 * 1024)
+/* All connections together may make us buffer this much of requests; where more comes, the request that has been coming in for longest is dropped. */
+#define HTTP_BUFFERED_MAX_BYTES (24u * 1024 * 1024)
 
 /* Bits as evhttp has them; METHOD_OTHER stands for all that this service never allows. */
 enum http_method {
@@ -78,6 +78,9 @@ void http_drain(struct http *h, http_empty_fn *on_empty, void *arg);
 
 /* Connections that are open. */
 unsigned http_connections(const struct http *h);
+
+/* The client gave a key that is none: tells the log whose that was, for one address once in limits.log_interval_s. */
+void exchange_key_refused(const struct exchange *x);
 
 /* ---- Replying: one of these ends the exchange --------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "lib/emit.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
+#include "lib/rfc3339.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -42,6 +43,18 @@ phrase_of(unsigned status)
             return phrases[i].phrase;
     assert(!"a status that has no phrase");
     return "";
+}
+
+/* Taken anew for each answer: who asks bounds the difference of our clocks by it. */
+static void
+put_time(struct exchange *x)
+{
+    char            text[RFC3339_TEXT_BYTES];
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    rfc3339_text_us((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, text);
+    reply_header(x, "Mailtest-Time", text);
 }
 
 /* Made once a second. */
@@ -94,6 +107,8 @@ send_header(struct exchange *x, unsigned status, const char *content_type, int64
         reply_header(x, "Content-Length", text);
     }
     reply_header(x, "Date", date_text(c->http));
+    if (slice_starts(x->path, "/v1/"))
+        put_time(x);
     reply_header(x, "Cache-Control", "no-store");
     reply_header(x, "X-Content-Type-Options", "nosniff");
     if (x->is_last || c->http->draining || (length < 0 && x->req->major == 1 && x->req->minor == 0))

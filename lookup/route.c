@@ -31,6 +31,11 @@ static const struct entry {
     [ROUTE_EVENTS]         = { "/v1/events",                             READING,       "GET, HEAD", false,
                                { "mailbox", "after", "kinds", "format", "limit", "cursor" } },
     [ROUTE_MAILBOX_SHOW]   = { "/v1/mailboxes/{mailbox}",                READING,       "GET, HEAD", false, { NULL } },
+    [ROUTE_RESULTS_POST]   = { "/v1/results",                            METHOD_POST,   "POST",      false, { NULL } },
+    [ROUTE_CHECK_LIST]     = { "/v1/checks",                             READING,       "GET, HEAD", false, { "mailbox", "state", "cursor", "limit" } },
+    [ROUTE_CHECK_SHOW]     = { "/v1/checks/{check}",                     READING,       "GET, HEAD", false, { "mailbox", "at" } },
+    [ROUTE_CHECK_RESULTS]  = { "/v1/checks/{check}/results",             READING,       "GET, HEAD", false,
+                               { "mailbox", "from", "to", "verdict", "cursor", "limit", "resolution", "documents" } },
 };
 
 const char *

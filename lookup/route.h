@@ -22,11 +22,15 @@ enum route {
     ROUTE_ARRIVALS,
     ROUTE_EVENTS,
     ROUTE_MAILBOX_SHOW,
+    ROUTE_RESULTS_POST,
+    ROUTE_CHECK_LIST,
+    ROUTE_CHECK_SHOW,
+    ROUTE_CHECK_RESULTS,
     ROUTE_COUNT
 };
 
 #define ROUTE_PARAMS_MAX 2u
-#define ROUTE_QUERY_MAX  6u
+#define ROUTE_QUERY_MAX  8u
 #define ROUTE_TEXT_BYTES 128u   /* of a parameter, decoded, with its NUL */
 
 struct route_value {

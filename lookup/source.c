@@ -27,7 +27,7 @@ write_message(const struct db_view *view, const struct source_item *item, struct
         return rc;
     buf_printf(out, "id: %llu\nevent: arrival\ndata: ", (unsigned long long)item->id);
     emit_init(&j, out);
-    answer_message_summary(&j, NULL, item->id, mailbox.name, &item->message);
+    answer_message_summary(&j, NULL, item->id, mailbox.name, db_folder_name(view, item->mailbox_id, item->message.folder_id), &item->message);
     buf_append_string(out, "\n\n");
     return out->fault;
 }

@@ -138,6 +138,16 @@ bind_unix(int fd, const union address *address, enum listener kind, int gid)
 
 /* ---- Binding ---------------------------------------------------------------------------------------------------------- */
 
+/* Accepted sockets inherit both: replies leave at once, and a peer that vanished is noticed. Unix sockets need neither, and have no first one. */
+static void
+set_inherited_options(int fd)
+{
+    const int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 static void
 set_tcp_options(int fd, int family)
 {
@@ -146,9 +156,7 @@ set_tcp_options(int fd, int family)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (family == AF_INET6)     /* "[::]" beside "0.0.0.0" */
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    /* Accepted sockets inherit both: replies leave at once, and a peer that vanished is noticed. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    set_inherited_options(fd);
 }
 
 static int
@@ -357,6 +365,7 @@ inherit_one(struct listeners *l, int fd, const char *name, struct listen_error *
     }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
+    set_inherited_options(fd);
     return add_bound(l, &bound);
 }
 

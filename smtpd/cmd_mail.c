@@ -79,6 +79,8 @@ check_mailbox(const struct smtpd *smtpd, const char *name)
 
     if (mailbox == NULL)
         return mailboxes_are_complete(smtpd->mailboxes) ? REPLY_BAD_MAILBOX : REPLY_NOT_YET_KNOWN;
+    if (mailbox->damaged)
+        return REPLY_MAILBOX_DAMAGED;
     if (!mailbox->enabled)
         return REPLY_MAILBOX_DISABLED;
     return mailbox->over_quota ? REPLY_OVER_QUOTA : REPLY_NONE;

@@ -72,6 +72,13 @@ unknown_command(struct session *s, struct slice verb)
     }
 }
 
+/* Commands that lead to no mail do not keep a place: with the time limit of the last one, a stranger has three times smtp.early_timeout_ms in all. */
+static bool
+has_been_early_for_long(const struct session *s)
+{
+    return !s->named_mailbox && !s->limit.trusted && monotonic_ms() - s->began_ms > 2 * (uint64_t)s->smtpd->config->smtp.early_timeout_ms;
+}
+
 static void
 run_command(struct session *s, struct slice line)
 {
@@ -85,6 +92,10 @@ run_command(struct session *s, struct slice line)
     if (++s->idle_commands > s->smtpd->config->smtp.idle_commands_max && !s->limit.trusted) {
         limits_reached(s->smtpd->clients, &s->limit, s->client, LIMIT_IDLE_COMMANDS);
         session_close_with(s, REPLY_TOO_MANY_COMMANDS, slice_make(NULL, 0));
+        return;
+    }
+    if (has_been_early_for_long(s)) {
+        session_time_out(s, "a mail");
         return;
     }
     c = find_command(s, verb);

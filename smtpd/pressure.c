@@ -1,7 +1,8 @@
 /*
  * pressure - what happens as sessions become many: from limits.pressed_percent of smtp.sessions_max on time limits are short, and where all
  * places are taken, the session that was idle or slow for longest gives way to a new one. Where messages under way take all the memory that
- * they may (smtp.in_flight_max_bytes), those of which nothing more comes have little time, until half of it is free.
+ * they may (smtp.in_flight_max_bytes), those of which nothing more comes have little time, until half of it is free. Where TLS handshakes are
+ * too many, the one that has waited for its client for longest gives way to the next.
  */
 #include "smtpd/smtpd.h"
 
@@ -85,6 +86,12 @@ is_unknown_and_slow(const void *owner)
 }
 
 static bool
+is_silent(const void *owner)
+{
+    return stream_is_silent(&((const struct session *)owner)->stream);
+}
+
+static bool
 is_not_trusted(const void *owner)
 {
     return !((const struct session *)owner)->limit.trusted;
@@ -111,4 +118,20 @@ pressure_make_room(struct smtpd *smtpd, const struct limit_client *newcomer)
     limits_reached(smtpd->clients, &s->limit, s->client, LIMIT_SHED);
     session_shed(s);
     return true;
+}
+
+/* One that waits for us, and not we for it, keeps its place, unless they are twice too many. */
+void
+pressure_of_handshakes(struct smtpd *smtpd, const struct session *newcomer)
+{
+    unsigned        most = smtpd->config->tls.handshakes_max, count = smtpd->deadlines.count[DEADLINE_TLS];
+    struct session *s;
+
+    if (count <= most)
+        return;
+    s = deadlines_oldest(&smtpd->deadlines, DEADLINE_TLS, 0, count > 2 * most ? NULL : is_silent);
+    if (s == NULL || s == newcomer)
+        return;
+    limits_reached(smtpd->clients, &s->limit, s->client, LIMIT_SHED);
+    session_shed(s);
 }

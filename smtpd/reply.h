@@ -38,6 +38,7 @@
     X(NOT_A_BROWSER,     "421 4.7.0 this is a mail server, % is not a mail command, closing") \
     X(MAILBOX_TOO_FAST,  "450 4.2.1 the mailbox gets too many mails in a short time: try again later") \
     X(MAILS_TOO_FAST,    "450 4.7.1 too many mails from your address in a short time: try again later") \
+    X(MAILBOX_DAMAGED,   "451 4.3.0 the mailbox cannot be read: try again later") \
     X(STORE_AWAY,        "451 4.3.0 the message store is not available: try again in a minute") \
     X(STORE_FAILED,      "451 4.3.0 the message could not be stored: try again later") \
     X(NO_MEMORY,         "451 4.3.0 out of memory: try again later") \

@@ -91,6 +91,7 @@ session_new(struct smtpd *smtpd, int fd, const char *client, const struct limit_
     s->state = ST_GREETED;
     s->lmtp = lmtp;
     s->number = ++smtpd->last_number;
+    s->began_ms = monotonic_ms();
     s->limit = *limit;
     slice_copy(s->client, sizeof(s->client), slice_of(client));
     stream_init(&s->stream, fd);
@@ -394,6 +395,7 @@ begin_tls(struct session *s)
         log_error("s=%x event=tls-failed client=%s reason=\"%s\"", s->number, s->client, mt_strerror(MT_ENOMEM));
         s->broken = true;
     }
+    pressure_of_handshakes(s->smtpd, s);
 }
 
 /* All is said. A socket that is closed with octets unread resets the connection, and the client may never see our last reply. */
@@ -500,6 +502,15 @@ session_stop(struct session *s, bool force)
 }
 
 void
+session_time_out(struct session *s, const char *what)
+{
+    if (limits_may_log(s->smtpd->clients, &s->limit))
+        log_info("s=%x event=timeout client=%s limit=\"%s\"", s->number, s->client, what);
+    metric_add(METRIC_SMTP_TIMEOUTS_TOTAL, 1);
+    session_close_with(s, REPLY_TIMEOUT, slice_of(what));
+}
+
+void
 session_expired(struct session *s, enum deadline_kind kind)
 {
     assert(!s->waiting);    /* store's answer is the next thing that the client hears */
@@ -508,13 +519,9 @@ session_expired(struct session *s, enum deadline_kind kind)
     if (kind == DEADLINE_TLS || kind == DEADLINE_CLOSING) {
         s->broken = true;
     } else {
-        const char *what = kind == DEADLINE_MESSAGE ? "a message" : "a command";
-
-        if (limits_may_log(s->smtpd->clients, &s->limit))
-            log_info("s=%x event=timeout client=%s limit=\"%s\"", s->number, s->client, what);
-        session_close_with(s, REPLY_TIMEOUT, slice_of(what));
+        session_time_out(s, kind == DEADLINE_MESSAGE ? "a message" : "a command");
     }
-    if (kind != DEADLINE_CLOSING)
+    if (kind == DEADLINE_TLS)
         metric_add(METRIC_SMTP_TIMEOUTS_TOTAL, 1);
     session_settle(s);
 }

@@ -78,6 +78,7 @@ struct session {
     uint32_t             errors;        /* 5yz replies */
     uint32_t             transactions;  /* MAIL commands */
     uint32_t             idle_commands; /* since a mailbox was named that takes mail */
+    uint64_t             began_ms;
     uint64_t             message_began_ms;
     uint64_t             period_bytes;  /* of the message when its time limit was last started */
     struct limit_client  limit;
@@ -106,6 +107,9 @@ void session_reply_number(struct session *s, enum reply reply, uint64_t number);
 
 /* A last reply, then the end. */
 void session_close_with(struct session *s, enum reply reply, struct slice detail);
+
+/* The same with 421 4.4.2; what: of what the time limit was, for the reply and the log. */
+void session_time_out(struct session *s, const char *what);
 
 /* Ends the transaction, if there is one, and frees what it holds. */
 void session_end_transaction(struct session *s);

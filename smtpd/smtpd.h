@@ -54,6 +54,7 @@ void smtpd_session_gone(struct smtpd *smtpd);
 void pressure_changed(struct smtpd *smtpd);         /* there is one session more or less */
 void pressure_of_messages(struct smtpd *smtpd);     /* messages under way take more or less memory than before */
 bool pressure_make_room(struct smtpd *smtpd, const struct limit_client *newcomer);   /* ends an idle or slow session for a new one; false: none is */
+void pressure_of_handshakes(struct smtpd *smtpd, const struct session *newcomer);    /* its handshake has begun: another may end for it */
 
 /* From listen.c. */
 int  listen_start(struct smtpd *smtpd);     /* begins to accept: 0 or MT_ENOMEM */

@@ -13,6 +13,7 @@ struct catalog {
     size_t           count, room;
     struct catalog_mailbox **slots;     /* by name, linear probing; a power of two, at most half full */
     size_t           slot_count;
+    size_t           damaged;
 };
 
 struct catalog *
@@ -43,7 +44,7 @@ mailbox_address(const struct mailbox_record *record, char out[MAILBOX_ADDRESS_MA
 void
 catalog_state(const struct catalog_mailbox *m, uint64_t quota_bytes, struct mailbox_state *out)
 {
-    *out = (struct mailbox_state){ .enabled = m->enabled, .over_quota = m->bytes >= quota_bytes };
+    *out = (struct mailbox_state){ .enabled = m->enabled, .damaged = m->damaged, .over_quota = m->bytes >= quota_bytes };
     memcpy(out->name, m->name, sizeof(out->name));
 }
 
@@ -177,6 +178,7 @@ catalog_remove(struct catalog *c, uint32_t id)
     if (i == c->count || c->list[i]->id != id)
         return;
     m = c->list[i];
+    c->damaged -= m->damaged;
     c->count--;
     memmove(&c->list[i], &c->list[i + 1], (c->count - i) * sizeof(struct catalog_mailbox *));
     /* Without memory for new slots the old ones are cleared and filled again: they have room for all. */
@@ -188,29 +190,86 @@ catalog_remove(struct catalog *c, uint32_t id)
     free(m);
 }
 
-int
-catalog_load(struct catalog *c, const struct db_view *v)
+size_t
+catalog_damaged(const struct catalog *c)
+{
+    return c->damaged;
+}
+
+/* ---- From the database ----------------------------------------------------------------------------------------------------- */
+
+/* A row of the table mailbox, or of mailbox_name. */
+typedef int take_row_fn(struct catalog *c, struct slice key, struct slice value);
+
+static int
+take_mailbox(struct catalog *c, struct slice key, struct slice value)
+{
+    struct mailbox_record record;
+    int                   rc = mailbox_record_read(value, &record);
+    uint32_t              id = key.len == 4 ? get_u32(key.data) : 0;
+
+    if (rc == MT_OK && id != record.id)
+        rc = MT_EDAMAGED;
+    if (rc == MT_OK)
+        return catalog_update(c, &record) == NULL ? MT_ENOMEM : MT_OK;
+    log_error("event=store-damaged table=mailbox id=%u reason=\"%s\" effect=\"mail for it is put off\" hint=\"mailtestctl verify, mailtestctl salvage\"", id,
+              mt_strerror(rc));
+    return MT_OK;
+}
+
+/* Behind take_mailbox for all: of whom a name is known and no more, the record is damaged. */
+static int
+take_name(struct catalog *c, struct slice key, struct slice value)
+{
+    struct mailbox_record   record = { .name = key };
+    char                    name[MAILBOX_NAME_MAX + 1];
+    struct catalog_mailbox *m;
+
+    if (value.len != 4 || mailbox_name_parse(key, name) != MT_OK || !slice_equal(key, slice_of(name)))
+        return MT_OK;       /* verify tells of it */
+    record.id = get_u32(value.data);
+    if (catalog_by_id(c, record.id) != NULL || catalog_find(c, key) != NULL)
+        return MT_OK;
+    if ((m = catalog_update(c, &record)) == NULL)
+        return MT_ENOMEM;
+    m->damaged = true;
+    c->damaged++;
+    log_error("event=mailbox-damaged mailbox=%s id=%u", m->name, m->id);
+    return MT_OK;
+}
+
+/* Behind take_name for all: of a record without a mailbox nobody knows whose it is. Serving without it would tell its senders that it is not there. */
+static int
+check_known(struct catalog *c, struct slice key, struct slice value)
+{
+    (void)value;
+    if (key.len == 4 && catalog_by_id(c, get_u32(key.data)) != NULL)
+        return MT_OK;
+    log_error("event=store-damaged table=mailbox reason=\"a record and its name\" hint=\"mailtestctl verify, mailtestctl salvage; or restore a backup\"");
+    return MT_EDAMAGED;
+}
+
+static int
+take_rows(struct catalog *c, const struct db_view *v, enum table table, take_row_fn *take)
 {
     MDB_cursor *cursor;
     MDB_val     key, data;
-    int         rc = mdb_cursor_open(v->txn, db_table(v->db, TABLE_MAILBOX), &cursor);
+    int         mdb = mdb_cursor_open(v->txn, db_table(v->db, table), &cursor), rc = MT_OK;
 
-    if (rc != MDB_SUCCESS)
-        return mt_from_mdb(rc);
-    while ((rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) == MDB_SUCCESS) {
-        struct mailbox_record record;
-        int                   read = mailbox_record_read(slice_make(data.mv_data, data.mv_size), &record);
-
-        if (read == MT_OK && (key.mv_size != 4 || get_u32(key.mv_data) != record.id))
-            read = MT_EDAMAGED;
-        if (read == MT_OK && catalog_update(c, &record) == NULL)
-            read = MT_ENOMEM;
-        if (read != MT_OK) {
-            log_error("event=store-damaged table=mailbox reason=\"%s\" hint=\"mailtestctl verify; restore a backup\"", mt_strerror(read));
-            mdb_cursor_close(cursor);
-            return read;
-        }
-    }
+    if (mdb != MDB_SUCCESS)
+        return mt_from_mdb(mdb);
+    while (rc == MT_OK && (mdb = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) == MDB_SUCCESS)
+        rc = take(c, slice_make(key.mv_data, key.mv_size), slice_make(data.mv_data, data.mv_size));
     mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
+    return rc != MT_OK ? rc : mdb == MDB_NOTFOUND ? MT_OK : mt_from_mdb(mdb);
+}
+
+int
+catalog_load(struct catalog *c, const struct db_view *v)
+{
+    int rc = take_rows(c, v, TABLE_MAILBOX, take_mailbox);
+
+    if (rc == MT_OK)
+        rc = take_rows(c, v, TABLE_MAILBOX_NAME, take_name);
+    return rc == MT_OK ? take_rows(c, v, TABLE_MAILBOX, check_known) : rc;
 }

@@ -12,6 +12,7 @@ struct catalog;
 struct catalog_mailbox {
     uint32_t id;
     bool     enabled;
+    bool     damaged;                           /* its record is: only its name and id are known, and its mail is put off */
     uint64_t bytes, messages;                   /* kept in it */
     char     name[MAILBOX_NAME_MAX + 1];
     char     address[MAILBOX_ADDRESS_MAX + 1];  /* in lower case; its tokens are bound to it */
@@ -21,7 +22,10 @@ struct catalog_mailbox {
 struct catalog *catalog_new(void);              /* NULL: out of memory */
 void            catalog_free(struct catalog *c);
 
-/* Reads all of them from the database. MT_EDAMAGED (logged), MT_ENOMEM, … */
+/*
+ * Reads all of them from the database. One whose record is damaged (logged) is known by the row of its name. MT_EDAMAGED (logged): that is lost, too;
+ * MT_ENOMEM, MT_EIO, …
+ */
 int catalog_load(struct catalog *c, const struct db_view *v);
 
 /* In lower case. NULL: none. Valid until it is removed. */
@@ -29,6 +33,7 @@ struct catalog_mailbox *catalog_find(const struct catalog *c, struct slice name)
 struct catalog_mailbox *catalog_by_id(const struct catalog *c, uint32_t id);
 struct catalog_mailbox *catalog_next(const struct catalog *c, uint32_t after_id);   /* the one with the next higher id; NULL: none */
 size_t                  catalog_count(const struct catalog *c);
+size_t                  catalog_damaged(const struct catalog *c);       /* how many of them are */
 
 /* Takes over what a commit made of one. NULL: out of memory. */
 struct catalog_mailbox *catalog_update(struct catalog *c, const struct mailbox_record *record);

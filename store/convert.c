@@ -174,15 +174,28 @@ static const struct convert_table tables_from_2[] = {
     { TABLE_BODY_REF, body_ref_from_2 },
 };
 
+/* ---- From schema 3 to 4 -------------------------------------------------------------------------------------------------- */
+
+/* Checks and their results came with schema 4; all other rows look as they did. */
+static void
+finish_from_3(struct tx *tx)
+{
+    unsigned char first[4];
+
+    put_u32(first, 1);
+    tx_put(tx, TABLE_META, slice_of(DB_META_NEXT_CHECK), slice_make(first, sizeof(first)), 0);
+}
+
 /* ---- The steps --------------------------------------------------------------------------------------------------------------- */
 
 static const struct convert_step {
     uint32_t                    from;           /* leads to the next number */
-    const struct convert_table *tables;
+    const struct convert_table *tables;         /* NULL: no row looks different */
     size_t                      table_count;
     void                      (*finish)(struct tx *tx);
 } steps[] = {
     { 2, tables_from_2, COUNT(tables_from_2), finish_from_2 },
+    { 3, NULL, 0, finish_from_3 },
 };
 
 /* How far the conversion came. In the table meta: from u32, table u8, last key. */
@@ -309,7 +322,8 @@ convert_some(struct convert *c)
 
     if (rc != MT_OK)
         return rc;
-    convert_rows(c, tx);
+    if (c->table < c->step->table_count)
+        convert_rows(c, tx);
     write_progress(c, tx);
     rc = tx_commit(tx, &file_failed);
     tx_free(tx);
@@ -342,15 +356,16 @@ run_step(struct convert *c)
     int         rc = MT_OK;
 
     c->step = step_from(c->from);
-    if (c->step == NULL || c->table >= c->step->table_count) {
+    if (c->step == NULL || (c->table > 0 && c->table >= c->step->table_count)) {
         log_error("event=store-too-old dir=%s schema=%u known=%u reason=\"there is no conversion from it\"", dir, c->from, DB_SCHEMA_VERSION);
         return MT_EVERSION;
     }
     log_info("event=store-converting dir=%s from=%u to=%u resumed=%s hint=\"an older version cannot read it from now on; what it was is in the backup"
              " that was made before\"",
              dir, c->from, c->from + 1, c->table > 0 || c->last_len > 0 ? "yes" : "no");
-    while (rc == MT_OK && c->table < c->step->table_count)
+    do {
         rc = convert_some(c);
+    } while (rc == MT_OK && c->table < c->step->table_count);
     if (rc == MT_OK)
         log_info("event=store-converted dir=%s from=%u to=%u rows=%llu damaged=%llu ms=%llu", dir, c->from, c->from + 1, (unsigned long long)c->rows,
                  (unsigned long long)c->damaged, (unsigned long long)(monotonic_ms() - begun_ms));

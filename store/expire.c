@@ -6,6 +6,7 @@
 #include "store/journal.h"
 #include "store/message.h"
 #include "store/post.h"
+#include "store/result.h"
 #include "store/uptime.h"
 
 #include <stdlib.h>
@@ -334,7 +335,7 @@ served_before_us(const struct store *s, uint64_t now_us)
     return days_ago_us(now_us, s->config->retention.token_days);
 }
 
-/* Events with their posts, and the log of when listeners served: each in its own table, in the order of time. */
+/* Events with their posts, the log of when listeners served, and results of checks: each in the order of time. */
 static void
 remove_logs(struct step *st)
 {
@@ -344,6 +345,8 @@ remove_logs(struct step *st)
     while (may_go_on(st) && journal_expire(st->tx, events_before_us(s, now_us), 1) > 0)
         st->left--;
     while (may_go_on(st) && uptime_expire(st->tx, served_before_us(s, now_us), 1) > 0)
+        st->left--;
+    while (may_go_on(st) && result_expire(s, st->tx, 1) > 0)
         st->left--;
 }
 
@@ -415,7 +418,7 @@ purge_mailboxes(struct step *st)
         unsigned char        key[DB_KEY_MAX];
 
         st->left--;
-        if (expire_mailbox(st->tx, get_u32(id), 1) > 0)
+        if (expire_mailbox(st->tx, get_u32(id), 1) > 0 || result_remove_checks_of(st->tx, get_u32(id), 1) > 0)
             continue;
         while (tx_fault(st->tx) == MT_OK && next_folder(st->tx, &k, &f) && k.mailbox_id == get_u32(id))
             tx_delete(st->tx, TABLE_FOLDER, db_key_folder(key, k.mailbox_id, k.folder_id));
@@ -431,6 +434,18 @@ purge_webhooks(struct step *st)
     while (may_go_on(st) && first_purge(tx_view(st->tx), DB_META_PURGE_WEBHOOK, 4, id)) {
         if (webhook_purge(st->tx, get_u32(id), 1) == 0 && tx_fault(st->tx) == MT_OK)
             purge_done(st->tx, DB_META_PURGE_WEBHOOK, id, 4);
+        st->left--;
+    }
+}
+
+static void
+purge_checks(struct step *st)
+{
+    unsigned char id[8];
+
+    while (may_go_on(st) && first_purge(tx_view(st->tx), DB_META_PURGE_CHECK, 4, id)) {
+        if (result_purge(st->tx, get_u32(id), 1) == 0 && tx_fault(st->tx) == MT_OK)
+            purge_done(st->tx, DB_META_PURGE_CHECK, id, 4);
         st->left--;
     }
 }
@@ -457,6 +472,7 @@ expire_piggyback(struct expire *e, struct tx *tx)
     purge_mailboxes(&st);
     purge_bodies(&st);
     purge_webhooks(&st);
+    purge_checks(&st);
     sweep_folders(&st);
     /* All of it was done when there was time left. */
     if (may_go_on(&st))
@@ -527,7 +543,7 @@ anything_due(struct expire *e, const struct db_view *v)
     if (journal_is_due(v, events_before_us(e->store, store_now_us(e->store))) || uptime_is_due(v, served_before_us(e->store, store_now_us(e->store))))
         return true;
     return e->sweeping || e->overfull_count > 0 || first_purge(v, DB_META_PURGE_MAILBOX, 4, key) || first_purge(v, DB_META_PURGE_BODY, 8, key) ||
-           first_purge(v, DB_META_PURGE_WEBHOOK, 4, key);
+           first_purge(v, DB_META_PURGE_WEBHOOK, 4, key) || first_purge(v, DB_META_PURGE_CHECK, 4, key) || result_is_due(e->store, v);
 }
 
 void

@@ -17,7 +17,17 @@
 
 #define NEW_FILE KEYS_FILE ".new"
 
-enum { FILE_BYTES_MAX = 8192, CHECK_BYTES = 4, HEX_CHARS = 2 * TOKEN_KEY_BYTES };
+#define SEAL_MARK "1:"
+
+enum {
+    FILE_BYTES_MAX = 8192,
+    CHECK_BYTES = 4,
+    HEX_CHARS = 2 * TOKEN_KEY_BYTES,
+    SEAL_BYTES = crypto_secretbox_KEYBYTES,
+    SEALED_BYTES = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + WEBHOOK_SECRET_CHARS,
+};
+_Static_assert(sizeof(SEAL_MARK) - 1 + (SEALED_BYTES * 4 + 2) / 3 == WEBHOOK_SEALED_CHARS, "the length of base64 without padding");
+_Static_assert(SEAL_BYTES == TOKEN_KEY_BYTES, "both are read as HEX_CHARS digits");
 
 struct key {
     uint32_t id;
@@ -32,12 +42,15 @@ struct keys {
     uint32_t    next_id;
     unsigned    count;
     struct key *list;                       /* KEYS_MAX of them in sodium_malloc'ed memory; oldest first, the last is active */
+    uint8_t    *seal;                       /* SEAL_BYTES in such memory */
+    bool        has_seal;
     char        address[MAILBOX_ADDRESS_MAX + 1];
     size_t      address_len;
 };
 
 static const char file_head[] =
     "# The master keys of Mailtest's tokens. Whoever reads this can make tokens for every mailbox: keep it secret, and keep a copy.\n"
+    "# Beside them is the key that seals webhooks' secrets in the database.\n"
     "# Change it with mailtestctl key rotate and key retire only.\n";
 
 static void
@@ -49,25 +62,39 @@ check_of(struct slice line, char out[2 * CHECK_BYTES + 1])
     sodium_bin2hex(out, 2 * CHECK_BYTES + 1, hash, CHECK_BYTES);
 }
 
+/* The key in hexadecimal digits, and the check of the line that began at the octet at. */
+static void
+format_key(struct buf *b, size_t at, const uint8_t key[TOKEN_KEY_BYTES])
+{
+    char hex[HEX_CHARS + 1], check[2 * CHECK_BYTES + 1];
+
+    sodium_bin2hex(hex, sizeof(hex), key, TOKEN_KEY_BYTES);
+    buf_append_string(b, hex);
+    sodium_memzero(hex, sizeof(hex));
+    check_of(slice_make(b->data + at, b->len - at), check);
+    buf_append_byte(b, ' ');
+    buf_append_string(b, check);
+    buf_append_byte(b, '\n');
+}
+
 /* The text of the file. The buffer must have room for all of it, so that no copy is left behind by growing. */
 static void
 format(const struct keys *k, struct buf *b)
 {
     buf_append_string(b, file_head);
     buf_printf(b, "next %u\n", k->next_id);
+    if (k->has_seal) {
+        size_t at = b->len;
+
+        buf_append_string(b, "seal ");
+        format_key(b, at, k->seal);
+    }
     for (unsigned i = 0; i < k->count; i++) {
         const struct key *key = &k->list[i];
         size_t            at = b->len;
-        char              hex[HEX_CHARS + 1], check[2 * CHECK_BYTES + 1];
 
-        sodium_bin2hex(hex, sizeof(hex), key->master, sizeof(key->master));
         buf_printf(b, "key %u %llu ", key->id, (unsigned long long)key->created_unix);
-        buf_append_string(b, hex);
-        sodium_memzero(hex, sizeof(hex));
-        check_of(slice_make(b->data + at, b->len - at), check);
-        buf_append_byte(b, ' ');
-        buf_append_string(b, check);
-        buf_append_byte(b, '\n');
+        format_key(b, at, key->master);
     }
     assert(b->fault == MT_OK);
 }
@@ -129,15 +156,45 @@ word(struct slice *line)
     return w;
 }
 
+/* What stands at the end of a line: the key and the check of all before it. */
+static int
+read_hex(const struct keys *k, struct slice line, struct slice rest, unsigned number, uint8_t out[TOKEN_KEY_BYTES])
+{
+    struct slice hex = word(&rest), check = rest;
+    char         expected[2 * CHECK_BYTES + 1];
+    size_t       len = 0;
+
+    if (check.len != 2 * CHECK_BYTES)
+        return complain(k, number, "the line is not complete");
+    check_of(slice_sub(line, 0, line.len - check.len - 1), expected);
+    if (!slice_equal(check, slice_of(expected)))
+        return complain(k, number, "the line was changed: its check does not fit");
+    if (hex.len != HEX_CHARS || sodium_hex2bin(out, TOKEN_KEY_BYTES, hex.data, hex.len, NULL, &len, NULL) != 0 || len != TOKEN_KEY_BYTES)
+        return complain(k, number, "the key is not 64 hexadecimal digits");
+    return MT_OK;
+}
+
+static int
+read_seal(struct keys *k, struct slice line, unsigned number)
+{
+    struct slice rest = line;
+    int          rc;
+
+    word(&rest);
+    if (k->has_seal)
+        return complain(k, number, "there is a second line \"seal\"");
+    rc = read_hex(k, line, rest, number, k->seal);
+    k->has_seal = rc == MT_OK;
+    return rc;
+}
+
 static int
 read_key(struct keys *k, struct slice line, unsigned number)
 {
     struct slice rest = line;
     struct key  *key = &k->list[k->count];
-    struct slice hex, check;
-    char         expected[2 * CHECK_BYTES + 1];
     uint64_t     id;
-    size_t       len = 0;
+    int          rc;
 
     if (k->count == KEYS_MAX)
         return complain(k, number, "too many keys");
@@ -145,16 +202,8 @@ read_key(struct keys *k, struct slice line, unsigned number)
     if (slice_to_u64(word(&rest), UINT32_MAX - 1, &id) != MT_OK ||
         slice_to_u64(word(&rest), UINT64_MAX, &key->created_unix) != MT_OK)
         return complain(k, number, "the key's number or time is unreadable");
-    hex = word(&rest);
-    check = rest;
-    if (check.len != 2 * CHECK_BYTES)
-        return complain(k, number, "the line is not complete");
-    check_of(slice_sub(line, 0, line.len - check.len - 1), expected);
-    if (!slice_equal(check, slice_of(expected)))
-        return complain(k, number, "the line was changed: its check does not fit");
-    if (hex.len != HEX_CHARS || sodium_hex2bin(key->master, sizeof(key->master), hex.data, hex.len, NULL, &len, NULL) != 0 ||
-        len != sizeof(key->master))
-        return complain(k, number, "the key is not 64 hexadecimal digits");
+    if ((rc = read_hex(k, line, rest, number, key->master)) != MT_OK)
+        return rc;
     if (id == 0 || (k->count > 0 && id <= k->list[k->count - 1].id))
         return complain(k, number, "the keys are out of order");
     key->id = (uint32_t)id;
@@ -180,8 +229,11 @@ parse(struct keys *k, struct slice text)
             if (slice_to_u64(slice_sub(line, 5, line.len), UINT32_MAX - 1, &next) != MT_OK)
                 return complain(k, number, "the next key's number is unreadable");
             k->next_id = (uint32_t)next;
+        } else if (slice_starts(line, "seal ")) {
+            if ((rc = read_seal(k, line, number)) != MT_OK)
+                return rc;
         } else if (!slice_starts(line, "key ")) {
-            return complain(k, number, "neither a comment nor \"next ID\" nor \"key ID TIME KEY CHECK\"");
+            return complain(k, number, "neither a comment nor \"next ID\" nor \"seal KEY CHECK\" nor \"key ID TIME KEY CHECK\"");
         } else if ((rc = read_key(k, line, number)) != MT_OK) {
             return rc;
         }
@@ -227,6 +279,13 @@ load(struct keys *k, char *text, size_t *len)
     return *len == FILE_BYTES_MAX ? complain(k, 1, "the file is too long") : MT_OK;
 }
 
+static void
+make_seal(struct keys *k)
+{
+    randombytes_buf(k->seal, SEAL_BYTES);
+    k->has_seal = true;
+}
+
 static int
 load_or_make(struct keys *k, bool may_create, uint64_t now_unix)
 {
@@ -244,11 +303,17 @@ load_or_make(struct keys *k, bool may_create, uint64_t now_unix)
                   " under which tokens made so far are unknown\"",
                   k->path);
     } else if (rc == MT_ENOTFOUND || (rc == MT_OK && len == 0)) {
+        make_seal(k);
         rc = keys_rotate(k, now_unix, &id);
         if (rc == MT_OK)
             log_info("event=keys-made file=%s key=%u", k->path, id);
     } else if (rc == MT_OK) {
         rc = parse(k, slice_make(text, len));
+        /* A file of an older version has none. */
+        if (rc == MT_OK && !k->has_seal) {
+            make_seal(k);
+            rc = save(k);
+        }
     }
     sodium_free(text);
     return rc;
@@ -265,7 +330,8 @@ keys_open(const char *dir, bool may_create, uint64_t now_unix, struct keys **out
     k->next_id = 1;
     k->dir_fd = -1;
     k->list = sodium_allocarray(KEYS_MAX, sizeof(*k->list));
-    if (k->list == NULL || asprintf(&k->path, "%s/%s", dir, KEYS_FILE) < 0) {
+    k->seal = sodium_malloc(SEAL_BYTES);
+    if (k->list == NULL || k->seal == NULL || asprintf(&k->path, "%s/%s", dir, KEYS_FILE) < 0) {
         k->path = NULL;
         goto fail;
     }
@@ -293,6 +359,7 @@ keys_close(struct keys *k)
     if (k->dir_fd != -1)
         close(k->dir_fd);
     sodium_free(k->list);
+    sodium_free(k->seal);
     free(k->path);
     free(k);
 }
@@ -403,6 +470,40 @@ keys_mailbox_key(const struct keys *k, uint8_t out[TOKEN_KEY_BYTES])
 {
     assert(k->address_len > 0);
     memcpy(out, k->list[k->count - 1].derived, TOKEN_KEY_BYTES);
+}
+
+bool
+keys_is_sealed(const char *secret)
+{
+    return slice_starts(slice_of(secret), SEAL_MARK) && strlen(secret) == WEBHOOK_SEALED_CHARS;
+}
+
+void
+keys_seal(const struct keys *k, const char secret[WEBHOOK_SECRET_CHARS + 1], char out[WEBHOOK_SEALED_CHARS + 1])
+{
+    unsigned char bytes[SEALED_BYTES], *nonce = bytes;
+
+    randombytes_buf(nonce, crypto_secretbox_NONCEBYTES);
+    crypto_secretbox_easy(bytes + crypto_secretbox_NONCEBYTES, (const unsigned char *)secret, WEBHOOK_SECRET_CHARS, nonce, k->seal);
+    memcpy(out, SEAL_MARK, sizeof(SEAL_MARK) - 1);
+    sodium_bin2base64(out + sizeof(SEAL_MARK) - 1, WEBHOOK_SEALED_CHARS + 2 - sizeof(SEAL_MARK), bytes, sizeof(bytes),
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+int
+keys_unseal(const struct keys *k, const char *sealed, char out[WEBHOOK_SECRET_CHARS + 1])
+{
+    const char   *text = sealed + sizeof(SEAL_MARK) - 1;
+    unsigned char bytes[SEALED_BYTES];
+    size_t        len = 0;
+
+    if (!keys_is_sealed(sealed) ||
+        sodium_base642bin(bytes, sizeof(bytes), text, strlen(text), NULL, &len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        len != sizeof(bytes) ||
+        crypto_secretbox_open_easy((unsigned char *)out, bytes + crypto_secretbox_NONCEBYTES, len - crypto_secretbox_NONCEBYTES, bytes, k->seal) != 0)
+        return MT_EDENIED;
+    out[WEBHOOK_SECRET_CHARS] = '\0';
+    return MT_OK;
 }
 
 int

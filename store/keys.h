@@ -2,14 +2,16 @@
 #define STORE_KEYS_H
 /*
  * keys - the master keys of the tokens, in the file state_dir/token.keys (text, mode 0600) and in locked memory, nowhere
- * else. The newest one makes tokens; all that are not retired verify them. A mailbox's key is derived when it is needed.
+ * else. The newest one makes tokens; all that are not retired verify them. A mailbox's key is derived when it is needed. Beside them is the key that
+ * seals webhooks' secrets, which lie in the database.
  *
- * The file: comments, a line "next ID", and a line "key ID CREATED_UNIX HEX CHECK" for each key, oldest first. CHECK is a
+ * The file: comments, a line "next ID", a line "seal HEX CHECK", and a line "key ID CREATED_UNIX HEX CHECK" for each key, oldest first. CHECK is a
  * hash of the line before it, so that a flipped bit is found, and not taken for a key under which nothing verifies any more.
  * Ids are never used twice.
  */
 
 #include "lib/record.h"
+#include "lib/webhook.h"
 
 #define KEYS_FILE "token.keys"
 #define KEYS_MAX  16u
@@ -46,6 +48,14 @@ void keys_mint(const struct keys *k, uint32_t issued_unix, struct token *out);
 
 /* The selected mailbox's key under the active master key. The caller wipes it. */
 void keys_mailbox_key(const struct keys *k, uint8_t out[TOKEN_KEY_BYTES]);
+
+/*
+ * A webhook's secret as the database has it: "1:" and base64url of nonce and crypto_secretbox. The key is made once and stays, whatever becomes of the
+ * others. keys_unseal: MT_EDENIED: sealed with another key, or damaged. Its caller wipes out.
+ */
+void keys_seal(const struct keys *k, const char secret[WEBHOOK_SECRET_CHARS + 1], char out[WEBHOOK_SEALED_CHARS + 1]);
+int  keys_unseal(const struct keys *k, const char *sealed, char out[WEBHOOK_SECRET_CHARS + 1]);
+bool keys_is_sealed(const char *secret);        /* it has the form of one */
 
 /* Copies the file to a descriptor and syncs it. MT_EIO, MT_EFULL. */
 int keys_copy(const struct keys *k, int fd, uint64_t *bytes);

@@ -227,7 +227,6 @@ webhook_remove_of(struct tx *tx, uint32_t mailbox_id)
     while (count < WEBHOOKS_MAX && mdb_cursor_get(cursor, &key, &data, MDB_NEXT) == MDB_SUCCESS) {
         if (key.mv_size == 4 && webhook_record_read(slice_make(data.mv_data, data.mv_size), &w) == MT_OK && w.mailbox_id == mailbox_id)
             ids[count++] = get_u32(key.mv_data);
-        sodium_memzero(w.secret, sizeof(w.secret));
     }
     mdb_cursor_close(cursor);
     for (unsigned i = 0; i < count; i++)

@@ -141,7 +141,7 @@ posting_done(struct posting *p, uint32_t webhook_id, uint64_t event_id, const st
 
 /* ---- Handing over ---- */
 
-/* MT_EFULL: the channel takes no more now. MT_ENOTFOUND, MT_EDAMAGED: there is nothing to be posted. */
+/* MT_EFULL: the channel takes no more now. MT_ENOTFOUND, MT_EDAMAGED: there is nothing to be posted. MT_EDENIED: nobody can sign it. */
 static int
 send_post(struct posting *p, const struct db_view *v, const struct flight *f)
 {
@@ -150,11 +150,13 @@ send_post(struct posting *p, const struct db_view *v, const struct flight *f)
     struct event_record   e;
     struct post_record    post;
     struct slice          event = { 0 };
+    char                  secret[WEBHOOK_SECRET_CHARS + 1];
     struct buf           *b;
     int                   rc;
 
     if ((rc = db_webhook(v, f->webhook_id, &w)) != MT_OK || (rc = db_post(v, f->webhook_id, f->event_id, &post)) != MT_OK ||
-        (rc = db_get(v, TABLE_EVENT, db_key_u64(key, f->event_id), &event)) != MT_OK || (rc = event_record_read(event, &e)) != MT_OK)
+        (rc = db_get(v, TABLE_EVENT, db_key_u64(key, f->event_id), &event)) != MT_OK || (rc = event_record_read(event, &e)) != MT_OK ||
+        (rc = keys_unseal(p->store->keys, w.secret, secret)) != MT_OK)
         return rc;
     b = peer_channel(p->peer) == NULL ? NULL : channel_begin(peer_channel(p->peer), MSG_POST, 0);
     if (b != NULL) {
@@ -162,11 +164,11 @@ send_post(struct posting *p, const struct db_view *v, const struct flight *f)
         write_u64(b, f->event_id);
         write_u32(b, post.attempts + 1);
         write_bytes(b, w.url);
-        write_string(b, w.secret);
+        write_string(b, secret);
         write_bytes(b, event);
         rc = channel_end(peer_channel(p->peer), -1);
     }
-    sodium_memzero(w.secret, sizeof(w.secret));
+    sodium_memzero(secret, sizeof(secret));
     return b == NULL ? MT_EFULL : rc;
 }
 
@@ -205,18 +207,19 @@ static bool
 hand_over(struct posting *p, const struct db_view *v, const struct flight *f)
 {
     const struct post_result gone = { .final = true, .error = slice_of("its event is no more") };
+    const struct post_result unsigned_one = { .final = true, .error = slice_of("its secret was sealed with another key: remove the webhook, and add it anew") };
     int                      rc;
 
     if (p->count >= p->count_max || p->count == WEBHOOKS_MAX)
         return false;
     rc = send_post(p, v, f);
-    if (rc != MT_OK && rc != MT_ENOTFOUND && rc != MT_EDAMAGED && rc != MT_EVERSION) {
+    if (rc != MT_OK && rc != MT_ENOTFOUND && rc != MT_EDAMAGED && rc != MT_EVERSION && rc != MT_EDENIED) {
         pause(p);
         return false;
     }
     p->flights[p->count++] = *f;
     if (rc != MT_OK)
-        queue_done(p, f, &gone);
+        queue_done(p, f, rc == MT_EDENIED ? &unsigned_one : &gone);
     return true;
 }
 

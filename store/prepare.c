@@ -135,6 +135,69 @@ prepare_database(struct store *s)
     return rc;
 }
 
+/* Where it is sealed, or damaged, it stays. */
+static bool
+seal_webhook(const struct store *s, struct slice value, struct buf *out)
+{
+    struct webhook_record w;
+    char                  secret[WEBHOOK_SECRET_CHARS + 1];
+
+    if (webhook_record_read(value, &w) != MT_OK || keys_is_sealed(w.secret) || strlen(w.secret) != WEBHOOK_SECRET_CHARS)
+        return false;
+    memcpy(secret, w.secret, sizeof(secret));
+    keys_seal(s->keys, secret, w.secret);
+    sodium_memzero(secret, sizeof(secret));
+    webhook_record_write(out, &w);
+    return true;
+}
+
+static int
+seal_webhooks(const struct store *s, struct tx *tx, unsigned *count)
+{
+    MDB_cursor *cursor = tx_cursor(tx, TABLE_WEBHOOK);
+    MDB_val     key, data;
+    int         rc;
+
+    if (cursor == NULL)
+        return tx_fault(tx);
+    while ((rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) == MDB_SUCCESS) {
+        struct buf *b = tx_scratch(tx);
+
+        if (!seal_webhook(s, slice_make(data.mv_data, data.mv_size), b))
+            continue;
+        data = (MDB_val){ b->len, b->data };
+        if ((rc = mdb_cursor_put(cursor, &key, &data, MDB_CURRENT)) != MDB_SUCCESS)
+            break;
+        (*count)++;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? MT_OK : mt_from_mdb(rc);
+}
+
+int
+prepare_webhooks(struct store *s)
+{
+    unsigned   count = 0;
+    struct tx *tx;
+    int        rc = tx_begin(s->db, store_now_us(s), &tx);
+
+    if (rc != MT_OK)
+        return rc;
+    rc = seal_webhooks(s, tx, &count);
+    if (rc == MT_OK && count == 0) {
+        tx_free(tx);
+        return MT_OK;
+    }
+    rc = commit(tx, rc);
+    if (rc != MT_OK)
+        log_error("event=store-open-failed dir=%s reason=\"webhooks' secrets: %s\"", s->db_dir, mt_strerror(rc));
+    else
+        log_warning("event=webhook-secrets-sealed count=%u hint=\"free pages of the file may show them until they are used again: to be sure, remove these"
+                    " webhooks and add them anew\"",
+                    count);
+    return rc;
+}
+
 int
 prepare_mailbox(struct store *s, const char *name, const char *domain)
 {

@@ -13,6 +13,9 @@
  */
 int prepare_database(struct store *s);
 
+/* Seals the secrets of webhooks that an older version made. MT_EFULL, MT_EIO (logged). */
+int prepare_webhooks(struct store *s);
+
 /* A mailbox with a secret that nobody knows, until the operator asks for a new one. */
 int prepare_mailbox(struct store *s, const char *name, const char *domain);
 

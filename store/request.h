@@ -50,6 +50,9 @@ request_fn serve_status, serve_subscribe, serve_backup, serve_ping;
 request_fn serve_webhook_add, serve_webhook_list, serve_webhook_remove, serve_webhook_test, serve_post_list, serve_post_retry, serve_post_ready,
            serve_post_done, serve_pattern, serve_serving;
 
+/* serve_result.c */
+request_fn serve_results, serve_check_list, serve_check_show, serve_result_list, serve_result_sums, serve_check_delete;
+
 /*
  * A change that a request asked for: queued with request_queue, answered after the commit. The struct is the first member of the
  * request's own, which is allocated with calloc and freed here.

@@ -132,7 +132,8 @@ change_flags(struct batch_op *op, struct tx *tx)
     for (uint32_t i = 0; i < f->count && rc == MT_OK && tx_fault(tx) == MT_OK; i++) {
         int one = change_one(f, tx, mailbox, folder, f->uids[i]);
 
-        if (one != MT_OK && f->modseq == 0 && f->modified_count == 0)
+        /* A damaged entry is told among those that were not changed: the others can be. */
+        if (one != MT_OK && one != MT_EDAMAGED && f->modseq == 0 && f->modified_count == 0)
             rc = one;
         else if (one != MT_OK)
             f->modified[f->modified_count++] = f->uids[i];

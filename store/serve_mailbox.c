@@ -168,6 +168,8 @@ write_mailbox(struct buf *b, const struct db_view *v, uint32_t id)
     unsigned char               key[DB_KEY_MAX];
     int                         rc = db_get(v, TABLE_MAILBOX, db_key_u32(key, id), &bytes);
 
+    if (rc == MT_ENOTFOUND)
+        rc = MT_EDAMAGED;       /* the catalog knows it */
     if (rc == MT_OK)
         rc = mailbox_record_read(bytes, &m);
     if (rc == MT_OK)

@@ -218,6 +218,7 @@ send_message_row(void *arg, uint64_t id, const struct message_record *ignored)
     if (b != NULL) {
         write_u64(b, id);
         write_bytes(b, bytes);
+        write_bytes(b, db_folder_name(l->view, m.mailbox_id, m.folder_id));
     }
     if (b == NULL || channel_end(l->channel, -1) != MT_OK) {
         l->channel_full = true;
@@ -295,6 +296,7 @@ serve_message_show(struct peer *p, uint64_t req, struct reader *r, int *fd)
         rc = checked_record(&v, id, &m, &bytes);
         if (rc == MT_OK && (b = peer_answer_begin(p, req)) != NULL) {
             write_bytes(b, bytes);
+            write_bytes(b, db_folder_name(&v, m.mailbox_id, m.folder_id));
             peer_answer_end(p, req);
         }
         db_view_end(&v);

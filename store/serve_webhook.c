@@ -22,6 +22,7 @@ struct webhook_op {
     uint64_t          event_id;
     uint32_t          posts;
     char              secret[WEBHOOK_SECRET_CHARS + 1];
+    char              sealed[WEBHOOK_SEALED_CHARS + 1];     /* the same, for the database */
     char              url[WEBHOOK_URL_BYTES + 1];
 };
 
@@ -64,14 +65,13 @@ add(struct batch_op *op, struct tx *tx)
     if (count_webhooks(tx) >= WEBHOOKS_MAX)
         return MT_EFULL;
     o->id = tx_next_webhook_id(tx);
-    memcpy(w.secret, o->secret, sizeof(w.secret));
+    memcpy(w.secret, o->sealed, sizeof(w.secret));
     buf_init(&b, sizeof(w) + WEBHOOK_URL_BYTES);
     webhook_record_write(&b, &w);
-    sodium_memzero(w.secret, sizeof(w.secret));
     if (b.fault != MT_OK)
         tx_fail(tx, b.fault);
     tx_put(tx, TABLE_WEBHOOK, db_key_u32(key, o->id), buf_slice(&b), MDB_NOOVERWRITE);
-    buf_wipe(&b);
+    buf_fini(&b);
     return tx_fault(tx);
 }
 
@@ -145,6 +145,7 @@ serve_webhook_add(struct peer *p, uint64_t req, struct reader *r, int *fd)
     o->kinds = kinds == 0 ? KINDS_ALL : kinds;
     slice_copy(o->url, sizeof(o->url), url);
     make_secret(o->secret);
+    keys_seal(peer_store(p)->keys, o->secret, o->sealed);
     o->o.tell = tell;
     o->o.event = "webhook-added";
     request_queue(&o->o);
@@ -158,7 +159,7 @@ struct webhook_list {
     bool     damaged;
 };
 
-/* A row without the secret. */
+/* A row without the secret, sealed or not. */
 static void
 write_row(struct buf *b, const struct store *s, const struct db_view *v, uint32_t id, struct webhook_record *w)
 {
@@ -209,7 +210,6 @@ send_webhooks(struct peer *p, uint64_t req, void *state)
         if (b != NULL)
             write_row(b, peer_store(p), &v, id, &w);
         rc = b == NULL ? MT_EFULL : channel_end(peer_channel(p), -1);
-        sodium_memzero(w.secret, sizeof(w.secret));
         if (rc == MT_OK)
             l->last_id = id;
     }

@@ -9,6 +9,7 @@
 #include "store/prepare.h"
 #include "store/peer.h"
 #include "store/posting.h"
+#include "store/result.h"
 #include "store/room.h"
 #include "store/snapshot.h"
 #include "store/uptime.h"
@@ -147,6 +148,30 @@ count_verdicts(const struct tx_counts *counts)
     metric_add(METRIC_EVENTS_TOTAL, counts->events);
 }
 
+/* The results of checks; and how many checks there are of each state. */
+static void
+count_results(struct store *s, const struct tx_counts *counts)
+{
+    static const struct {
+        enum metric total, checks;
+    } metrics[RESULT_STATES] = {
+        [RESULT_OK] = { METRIC_RESULTS_OK_TOTAL, METRIC_CHECKS_OK },
+        [RESULT_WARNING] = { METRIC_RESULTS_WARNING_TOTAL, METRIC_CHECKS_WARNING },
+        [RESULT_CRITICAL] = { METRIC_RESULTS_CRITICAL_TOTAL, METRIC_CHECKS_CRITICAL },
+        [RESULT_UNKNOWN] = { METRIC_RESULTS_UNKNOWN_TOTAL, METRIC_CHECKS_UNKNOWN },
+    };
+
+    for (unsigned i = 0; i < RESULT_STATES; i++) {
+        uint64_t fewer = counts->checks[i] < 0 ? (uint64_t)-counts->checks[i] : 0;
+
+        metric_add(METRIC_RESULTS_TOTAL, counts->results[i]);
+        metric_add(metrics[i].total, counts->results[i]);
+        s->checks[i] += counts->checks[i] > 0 ? (uint64_t)counts->checks[i] : 0;
+        s->checks[i] -= fewer < s->checks[i] ? fewer : s->checks[i];
+        metric_set(metrics[i].checks, s->checks[i]);
+    }
+}
+
 static void
 hook_committed(void *arg, struct tx *tx)
 {
@@ -167,6 +192,7 @@ hook_committed(void *arg, struct tx *tx)
     metric_add(METRIC_STORE_UNMATCHED_TOTAL, counts->messages - counts->arrived);
     metric_add(METRIC_STORE_EXPIRED_TOTAL, counts->expired);
     count_verdicts(counts);
+    count_results(s, counts);
     uptime_committed(s->uptime);
     room_committed(s->room);
     expire_committed(s->expire);
@@ -249,9 +275,12 @@ open_database(struct store *s)
     if ((rc = db_view_begin(s->db, &v)) != MT_OK)
         return rc;
     rc = catalog_load(s->catalog, &v);
+    if (rc == MT_OK)
+        rc = result_count_checks(&v, s->checks);
     db_view_end(&v);
     for (struct catalog_mailbox *m = catalog_next(s->catalog, 0); m != NULL; m = catalog_next(s->catalog, m->id))
         s->message_count += m->messages;
+    metric_set(METRIC_STORE_MAILBOXES_DAMAGED, catalog_damaged(s->catalog));
     return rc;
 }
 
@@ -299,7 +328,7 @@ store_open(struct store *s, struct event_base *base, const struct config *config
     first = !has_file(s->db_dir, DB_FILE);
     if ((rc = keys_open(config->state_dir, first, s->started_us / 1000000, &s->keys)) != MT_OK ||
         (rc = open_database(s)) != MT_OK || (rc = sync_folder(s->db_dir)) != MT_OK || (rc = sync_folder(config->state_dir)) != MT_OK ||
-        (rc = make_needed_mailboxes(s)) != MT_OK || (rc = make_parts(s)) != MT_OK)
+        (rc = prepare_webhooks(s)) != MT_OK || (rc = make_needed_mailboxes(s)) != MT_OK || (rc = make_parts(s)) != MT_OK)
         return rc;
     log_info("event=store-open dir=%s mailboxes=%zu messages=%llu keys=%u", s->db_dir, catalog_count(s->catalog),
              (unsigned long long)s->message_count, keys_count(s->keys));

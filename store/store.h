@@ -45,6 +45,7 @@ struct store {
     uint64_t             started_us;
     struct tx_counts     stored;                /* since then */
     uint64_t             message_count;         /* kept, in all mailboxes */
+    uint64_t             checks[RESULT_STATES]; /* by the state of their newest result */
 };
 
 /*

@@ -22,6 +22,7 @@ struct tx {
     uint64_t            next_event_id;
     uint32_t            next_webhook_id;
     uint32_t            next_agent_id;
+    uint32_t            next_check_id;
     struct tx_mailbox  *first, **last;
     struct tx_mailbox **slots;              /* by id, linear probing; a power of two, at most half full */
     size_t              slot_count;
@@ -236,6 +237,14 @@ tx_next_agent_id(struct tx *tx)
     if (tx->next_agent_id == 0)
         tx->next_agent_id = (uint32_t)read_counter(tx, DB_META_NEXT_AGENT, 4);
     return tx->next_agent_id++;
+}
+
+uint32_t
+tx_next_check_id(struct tx *tx)
+{
+    if (tx->next_check_id == 0)
+        tx->next_check_id = (uint32_t)read_counter(tx, DB_META_NEXT_CHECK, 4);
+    return tx->next_check_id++;
 }
 
 static size_t
@@ -514,6 +523,7 @@ tx_commit(struct tx *tx, bool *file_failed)
     write_counter(tx, DB_META_NEXT_EVENT, tx->next_event_id, 8);
     write_counter(tx, DB_META_NEXT_WEBHOOK, tx->next_webhook_id, 4);
     write_counter(tx, DB_META_NEXT_AGENT, tx->next_agent_id, 4);
+    write_counter(tx, DB_META_NEXT_CHECK, tx->next_check_id, 4);
     if (tx->fault != MT_OK)
         return tx->fault;
     rc = mdb_txn_commit(tx->txn);

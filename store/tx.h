@@ -12,6 +12,7 @@
 #include "lib/answer.h"
 #include "lib/change.h"
 #include "lib/db.h"
+#include "lib/result.h"
 
 struct tx;
 
@@ -23,6 +24,8 @@ struct tx_counts {
     uint64_t events;        /* written */
     uint64_t missed;        /* tokens whose deadline passed without their mail */
     uint64_t verdicts[VERDICT_COUNT];       /* of expected tokens, decided or amended */
+    uint64_t results[RESULT_STATES];        /* of checks, stored or replaced, by their state */
+    int64_t  checks[RESULT_STATES];         /* more checks whose newest result has that state */
 };
 
 struct tx_folder {
@@ -74,6 +77,7 @@ uint32_t tx_next_api_key_id(struct tx *tx);
 uint64_t tx_next_event_id(struct tx *tx);
 uint32_t tx_next_webhook_id(struct tx *tx);
 uint32_t tx_next_agent_id(struct tx *tx);
+uint32_t tx_next_check_id(struct tx *tx);
 
 /* A cursor of the transaction. NULL: fault. Close it before the transaction ends. */
 MDB_cursor *tx_cursor(struct tx *tx, enum table table);

@@ -4,6 +4,7 @@
 
 #include "lib/answer_event.h"
 #include "lib/curl_loop.h"
+#include "lib/curl_route.h"
 #include "lib/dns.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -20,7 +21,7 @@
 #include <sys/queue.h>
 #include <time.h>
 
-enum { HEADER_BYTES = 160, RESOLVE_BYTES = 4096 };
+enum { HEADER_BYTES = 160 };
 
 /*
  * begun ──look-up──▶ connecting, sending, reading ──▶ told
@@ -186,16 +187,6 @@ on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
     return SSL_CTX_set1_verify_cert_store(ssl_ctx, p->all->certificates) == 1 ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
-static bool
-add_line(struct curl_slist **list, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(*list, line);
-
-    if (longer != NULL)
-        *list = longer;
-    return longer != NULL;
-}
-
 /* The time stamp is that of this attempt, the id that of the event. */
 static bool
 make_headers(struct post *p)
@@ -207,33 +198,17 @@ make_headers(struct post *p)
     snprintf(id, sizeof(id), "Mailtest-Event-Id: %llu", (unsigned long long)p->event_id);
     snprintf(timestamp, sizeof(timestamp), "Mailtest-Timestamp: %llu", (unsigned long long)now);
     snprintf(signature, sizeof(signature), "Mailtest-Signature: v1=%s", mac);
-    return add_line(&p->headers, "Content-Type: application/json") && add_line(&p->headers, id) &&
-           add_line(&p->headers, timestamp) && add_line(&p->headers, signature) &&
-           add_line(&p->headers, "Expect:");    /* no waiting for a 100 */
+    return curl_list_add(&p->headers, "Content-Type: application/json") && curl_list_add(&p->headers, id) &&
+           curl_list_add(&p->headers, timestamp) && curl_list_add(&p->headers, signature) &&
+           curl_list_add(&p->headers, "Expect:");    /* no waiting for a 100 */
 }
 
-/* "+host:port:address,address": to libcurl as if it had looked it up itself. False: none of the addresses may be used. */
 static bool
-make_addresses(struct post *p, const struct route *route)
+may_be_posted_to(void *arg, const char *address)
 {
-    bool       literal = route->count == 1 && strcmp(route->targets[0].host, route->targets[0].address) == 0;
-    struct buf text;
-    unsigned   count = 0;
-    bool       fits;
+    const struct post *p = arg;
 
-    buf_init(&text, RESOLVE_BYTES);
-    buf_printf(&text, "+%s:%u:", p->target.host, p->target.port);
-    for (unsigned i = 0; i < route->count; i++) {
-        const char *address = route->targets[i].address;
-        bool        ipv6 = strchr(address, ':') != NULL;
-
-        if (p->all->config->webhook.allow_private || address_is_public(address))
-            buf_printf(&text, "%s%s%s%s", count++ > 0 ? "," : "", ipv6 ? "[" : "", address, ipv6 ? "]" : "");
-    }
-    buf_append(&text, "", 1);
-    fits = count > 0 && text.fault == MT_OK && (literal || add_line(&p->addresses, text.data));
-    buf_fini(&text);
-    return fits;
+    return p->all->config->webhook.allow_private || address_is_public(address);
 }
 
 static void
@@ -269,7 +244,7 @@ on_resolved(void *arg, const struct route *route)
     p->resolution = NULL;
     if (route->fault != ROUTE_FOUND) {
         post_end(p, 0, "%s", route->reason);
-    } else if (!make_addresses(p, route)) {
+    } else if (!curl_route_add(&p->addresses, p->target.host, p->target.port, route, may_be_posted_to, p)) {
         post_end(p, 0, "%s has no public address, and webhook.allow_private is false", p->target.host);
     } else if (!make_headers(p) || (p->transfer.easy = curl_easy_init()) == NULL) {
         post_end(p, 0, "%s", mt_strerror(MT_ENOMEM));

@@ -16,7 +16,8 @@ from servers.base import session_members, signal_session    # noqa: E402
 MAILBOXES = [f"crash{number}" for number in range(4)]
 SETTINGS = {
     # Nothing expires, and no limit but those that a run asks for.
-    "retention": {"unmatched_messages": 1_000_000_000},
+    "retention": {"unmatched_messages": 1_000_000_000, "unmatched_bytes": 1 << 50},
+    "quota": {"mailbox_bytes": 1 << 50},
     "store": {"map_bytes": 4 << 30},
     "smtp": {"transactions_max": 1_000_000},
     "processes": {"smtpd": 2, "imapd": 1},

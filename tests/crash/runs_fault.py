@@ -1,6 +1,7 @@
 """Runs in which calls to the kernel fail, the disk is full, or the disk gives back other bits than were written."""
 
 import contextlib
+import os
 import poplib
 import random
 import shutil
@@ -121,17 +122,21 @@ def start_fails(seed, calls, error, limit=60) -> Row:
 # ---- A full disk -----------------------------------------------------------------------------------------------------------
 
 
+ROOM_LEFT_BYTES = 14 * KIB * KIB        # of the small file system, when a round begins
+
+
 def full_disk(seed, rounds) -> Row:
     """A small file system is full under load, and has room again when another file goes: 452, then 250 within a second."""
     row = Row("disk full, room again")
     folder = Path(tempfile.mkdtemp(prefix="mailtest-full-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m,mode=755", "tmpfs", folder], check=True)
     filler = folder / "filler"
     try:
         with running(state_dir=folder / "state") as service:
             sent, first_after = {}, 0.0
             for number in range(rounds):
-                filler.write_bytes(bytes(50 * KIB * KIB - (service.state / "db/data.mdb").stat().st_size))
+                room = os.statvfs(folder)
+                filler.write_bytes(bytes(room.f_bavail * room.f_frsize - ROOM_LEFT_BYTES))
                 load = Load(service.smtp_port, seed + number, name=f"full{number}", sizes=((1, 9 * KIB), (1, 50 * KIB))).start()
                 wait_for(lambda: any("452" in what for _, what in load.failures), "it is full", 60)
                 time.sleep(0.5)

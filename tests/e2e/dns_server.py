@@ -1,11 +1,11 @@
-"""A small name server for tests: answers A, AAAA and PTR questions by UDP from a table, or says nothing at all."""
+"""A small name server for tests: answers A, AAAA, PTR and TXT questions by UDP from a table, or says nothing at all."""
 
 import ipaddress
 import socket
 import struct
 import threading
 
-A, PTR, AAAA = 1, 12, 28
+A, PTR, TXT, AAAA = 1, 12, 16, 28
 NXDOMAIN = 3
 RECURSIVE_ANSWER = 0x8180
 
@@ -68,7 +68,7 @@ class DnsServer:
         head = packet[:2] + struct.pack("!HHHHH", RECURSIVE_ANSWER | (0 if exists else NXDOMAIN), 1, len(values), 0, 0)
         answer = head + packet[12:end]
         for value in values:
-            data = _name(value) if kind == PTR else ipaddress.ip_address(value).packed
+            data = _name(value) if kind == PTR else _text(value) if kind == TXT else ipaddress.ip_address(value).packed
             answer += struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl_s, len(data)) + data
         return answer
 
@@ -80,6 +80,11 @@ def reverse(address: str) -> str:
 
 def _name(text):
     return b"".join(bytes([len(label)]) + label.encode("latin-1") for label in text.split(".")) + b"\0"
+
+
+def _text(value):
+    octets = value.encode()
+    return bytes([len(octets)]) + octets
 
 
 def question(packet):

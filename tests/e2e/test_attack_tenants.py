@@ -1,5 +1,6 @@
 """Customers are apart: with a key, a login or an agent of one, nothing of another is to be had, and nothing tells what is there from what is not."""
 
+import datetime
 import imaplib
 import json
 import poplib
@@ -28,6 +29,12 @@ class Tenants:
                 for subject in (f"{word} {token}", f"{word} unmatched"):
                     client.sendmail("a@sender.test", [f"{name}@{DOMAIN}"],
                                     f"Subject: {subject}\r\nFrom: {word}@sender.test\r\nMessage-ID: <{name}.{len(subject)}@sender.test>\r\n\r\n{word}\r\n".encode())
+        # What checks of theirs came to; each has one of the same name, and one of his own.
+        started = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+        results = [{"check": check, "mailbox": name, "kind": "smtp", "started_at": started, "took_s": 1, "state": "CRITICAL", "verdict": "failed",
+                    "reason": SECRET_WORD if name == "other" else "ours", "document": {"word": SECRET_WORD if name == "other" else "ours"}}
+                   for name in self.login for check in ("the-same", f"of-{name}")]
+        assert service.http("POST", "/v1/results", body={"results": results}).json()["stored"] == len(results)
         self.messages = {name: [message["id"] for message in service.http("GET", f"/v1/mailboxes/{name}/messages").json()["messages"]] for name in self.login}
         self.key = {name: service.ctl("api-key", "add", "--mailbox", name, "--json")["key"] for name in self.login}
         self.agent = {name: service.ctl("agent", "add", f"agent-{name}", "--mailbox", name, "--json") for name in self.login}
@@ -55,6 +62,7 @@ def everything_of_other(tenants) -> str:
     service = tenants.service
     parts = [service.http("GET", path).body for path in
              ["/v1/mailboxes/other", "/v1/mailboxes/other/messages", token_path(tenants.token["other"], mailbox="other"), "/v1/events?format=json&mailbox=other",
+              "/v1/checks?mailbox=other", "/v1/checks/of-other", "/v1/checks/the-same/results?mailbox=other",
               *(f"/v1/messages/{number}/raw" for number in tenants.messages["other"])]]
     return re.sub(rb'"(?:now|checked_at|silent_[a-z]+|waited_ms)":[^,}]+', b"", b"\n".join(parts)).decode()
 
@@ -78,6 +86,12 @@ ROUTES = [
         (("GET",), "/v1/events?mailbox={mailbox}", "mailbox"),
         (("GET",), "/v1/events?format=json&mailbox={mailbox}", "mailbox"),
         (("GET",), "/v1/events?format=json&mailbox={mailbox}&after=0&cursor=99999", "mailbox"),
+        (("GET", "HEAD"), "/v1/checks?mailbox={mailbox}", "mailbox"),
+        (("GET", "HEAD"), "/v1/checks/of-{mailbox}", "check"),
+        (("GET", "HEAD"), "/v1/checks/of-{mailbox}/results", "check"),
+        (("GET",), "/v1/checks/of-{mailbox}/results?resolution=hour", "check"),
+        (("GET",), "/v1/checks/the-same?mailbox={mailbox}", "mailbox"),
+        (("GET",), "/v1/checks/the-same/results?mailbox={mailbox}&documents=yes", "mailbox"),
     ] for method in methods
 ]
 
@@ -95,7 +109,7 @@ def test_what_is_not_yours_looks_like_what_is_not_there(tenants, method, form, p
     for message in tenants.messages["other"]:
         theirs.append(tenants.ask(method, form_of("other", tenants.token["other"], message), headers={"Last-Event-ID": "0"}))
         nobody.append(tenants.ask(method, form_of("nobody", tenants.token["other"], 10 ** 9), headers={"Last-Event-ID": "0"}))
-    seen = {(answer.status, answer.body, tuple(sorted((name, value) for name, value in answer.headers.items() if name != "Date"))) for answer in theirs + nobody}
+    seen = {(answer.status, answer.body, tuple(sorted((name, value) for name, value in answer.headers.items() if name not in ("Date", "Mailtest-Time")))) for answer in theirs + nobody}
     assert len(seen) == 1 and theirs[0].status == 404, seen
     assert SECRET_WORD not in str(seen)
     assert everything_of_other(tenants) == before
@@ -103,7 +117,8 @@ def test_what_is_not_yours_looks_like_what_is_not_there(tenants, method, form, p
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_no_spelling_of_a_name_leads_to_another_mailbox(tenants, spelling):
-    for path in ("/v1/mailboxes/{}/messages", "/v1/mailboxes/{}", "/v1/mailboxes/{}/tokens/" + tenants.token["other"], "/v1/events?format=json&mailbox={}"):
+    for path in ("/v1/mailboxes/{}/messages", "/v1/mailboxes/{}", "/v1/mailboxes/{}/tokens/" + tenants.token["other"], "/v1/events?format=json&mailbox={}",
+                 "/v1/checks?mailbox={}", "/v1/checks/the-same?mailbox={}", "/v1/checks/of-{}", "/v1/checks/of-other/results?mailbox={}"):
         answer = tenants.ask("GET", path.format(spelling.format("other")))
         text = answer.body.decode()
         assert answer.status in (400, 404) or (answer.status == 200 and spelling == ""), (path, text)
@@ -129,6 +144,17 @@ def test_a_list_of_tokens_tells_nothing_of_another(tenants):
     rows = answer.json()["answers"]
     assert [row["problem"]["status"] for row in rows[:4]] == [404] * 4
     assert json.dumps(rows[0]).replace("other", "nobody") == json.dumps(rows[1])
+
+
+def test_results_of_another_are_not_written(tenants):
+    before = everything_of_other(tenants)
+    started = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+    posted = {"check": "of-other", "kind": "smtp", "started_at": started, "took_s": 1, "state": "OK"}
+    answer = tenants.ask("POST", "/v1/results", body={"results": [posted | {"mailbox": "other"}, posted | {"mailbox": "nobody"}, posted]})
+    rows = answer.json()["results"]
+    assert [row["status"] for row in rows] == [404] * 3 and rows[0] == rows[1]
+    assert everything_of_other(tenants) == before
+    assert all(SECRET_WORD not in tenants.ask("GET", path).body.decode() for path in ("/v1/checks", "/v1/checks/the-same", "/v1/checks/the-same/results?documents=yes"))
 
 
 @pytest.mark.parametrize("path, query, last_id", [

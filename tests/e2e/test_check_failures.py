@@ -202,7 +202,7 @@ def test_an_automatic_reply_is_no_arrival(acme):
             client.sendmail("", [f"acme+check@{DOMAIN}"], b"Auto-Submitted: auto-replied\r\nSubject: away: " + token + b"\r\n\r\nI am away\r\n")
     with FaultySMTP(deliver=reply) as server:
         story = story_of(acme, server, "--window", "3s")
-    assert story["verdict"] == "not-arrived" and "automatic reply" in story["summary"]
+    assert story["verdict"] == "autoreply" and story["exit_code"] == 2 and "automatic reply" in story["summary"]
 
 
 # ---- Where to send to -----------------------------------------------------------------------------------------------

@@ -112,6 +112,59 @@ def test_limits_of_one_address(service, tmp_path, limit):
     assert set(banned_in(service, tmp_path)) == {"2001:db8::3"}
 
 
+@pytest.mark.parametrize("address", ["192.0.2.4", "2001:db8::4"])
+@pytest.mark.parametrize("listener", ["imap", "pop3"])
+def test_http_on_a_mailbox_port(service, tmp_path, listener, address):
+    client = Client(service, listener, address)
+    client.say("GET /x HTTP/1.1")
+    service.wait_for_log('event=foreign-protocol client=[0-9a-f.:]+ word="GET"')
+    assert banned_in(service, tmp_path) == [address]
+
+
+class Http:
+    """Requests of a client whose address is what a load balancer says."""
+
+    def __init__(self, service, address):
+        self.socket = socket.create_connection(("127.0.0.1", service.ports["http"]), 20)
+        family = "TCP6" if ":" in address else "TCP4"
+        self.socket.sendall(f"PROXY {family} {address} {address} 1 2\r\n".encode())
+        self.file = self.socket.makefile("rb")
+
+    def get(self, path: str, *fields: str) -> int:
+        self.socket.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: x", "Content-Length: 0", *fields, "", ""]).encode())
+        status, length = int(self.file.readline().split()[1]), 0
+        while (line := self.file.readline().strip()):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        self.file.read(length)
+        return status
+
+
+@pytest.fixture
+def behind_a_balancer(make_service):
+    service = make_service(limits={"trusted": [], "log_interval_s": 1})
+    key = service.key
+    service.write_configuration(proxy={"from": ["127.0.0.1"], "http": True})
+    service.reload()
+    service.wait_for_log("event=reloaded generation=2")
+    return service, key
+
+
+@pytest.mark.parametrize("address", ["192.0.2.5", "2001:db8::5"])
+def test_refused_keys(behind_a_balancer, tmp_path, address):
+    service, key = behind_a_balancer
+    good = Http(service, "192.0.2.99")
+    assert good.get("/v1/mailboxes/abuse/messages", f"Authorization: Bearer {key}") == 200
+    assert good.get("/v1/mailboxes/abuse/messages") == 401        # who gives none does not guess
+    guesser = Http(service, address)
+    for wrong in (key[:-1] + ("A" if key[-1] != "A" else "B"), "mtk_999_x", f"x client={VICTIM}"):
+        assert guesser.get("/v1/mailboxes/abuse/messages", f"Authorization: Bearer {wrong}") in (400, 401)
+    assert guesser.get("/v1/mailboxes/abuse/messages", f"Authorization: Bearer mtk_1_{VICTIM}") == 401
+    service.wait_for_log("event=key-refused")
+    assert set(banned_in(service, tmp_path)) == {address}
+    assert key[6:] not in service.log and VICTIM not in service.log
+
+
 def test_innocent_ones_are_not_found(service, tmp_path):
     client = Client(service, "smtp", "192.0.2.9")
     for command in ("EHLO x", "MAIL FROM:<>", f"RCPT TO:<acme@{DOMAIN}>", "DATA"):

@@ -1,6 +1,8 @@
 """What the HTTP API answers about tokens and messages."""
 
 import calendar
+import datetime
+import re
 import time
 
 from http_client import Raw, deliver, token_path
@@ -181,3 +183,13 @@ def test_unix_socket_serves_the_same(service):
         with Raw(service, service.scratch / "http.sock") as raw:
             raw.get("/healthz")
             assert raw.response()[0] == 200
+
+
+def test_every_answer_below_v1_tells_the_services_time(service):
+    """By which who asks knows how far its clock is from ours."""
+    for path in ("/v1/mailboxes/acme/tokens/mt1x", "/v1/events?format=json", "/v1/nothing"):
+        before, answer, after = time.time(), service.http("GET", path), time.time()
+        text = {name.lower(): value for name, value in answer.headers.items()}["mailtest-time"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
+        assert before <= datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() <= after
+    assert "mailtest-time" not in {name.lower() for name in service.http("GET", "/metrics").headers}

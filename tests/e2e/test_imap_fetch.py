@@ -185,6 +185,26 @@ def test_a_message_that_has_gone_meanwhile_is_told_of(acme):
     assert fetch(client, "1:2", "(UID)") == ("OK", b"FETCH completed", [b"1 (UID 1)", b"2 (UID 3)"])
 
 
+def test_a_damaged_entry_is_told_of_and_keeps_its_number(acme):
+    deliver(acme, *(b"Subject: %d\r\n\r\nx\r\n" % n for n in range(3)))
+    keyword = b"$" + os.urandom(12).hex().encode()
+    login(acme).store("2", "+FLAGS", f"(\\Flagged {keyword.decode()})")
+    with open(acme.scratch / "state" / "db" / "data.mdb", "r+b") as database:
+        places = [match.start() for match in re.finditer(rb"\0\0\0\x04" + re.escape(keyword), database.read())]     # behind the entry's flags
+        assert places
+        for place in places:
+            database.seek(place + 3)
+            database.write(b"\x05")
+    client = login(acme)
+    assert client.untagged_responses["EXISTS"] == [b"3"]
+    status, text, data = fetch(client, "1:3", "(UID)")
+    assert (status, data) == ("NO", [b"1 (UID 1)", b"3 (UID 3)"]) and text.startswith(b"[CORRUPTION]")
+    acme.wait_for_log(r"event=message-damaged .*uid=2")
+    assert client._simple_command("STORE", "1:3", "+FLAGS.SILENT", "\\Deleted") == ("OK", [b"[MODIFIED 2] STORE completed"])
+    assert client.expunge()[1] == [b"1", b"2"]
+    assert fetch(client, "1", "(UID)")[0] == "NO"
+
+
 @pytest.mark.parametrize("item", ["BODY[TEXT]", "BINARY[1]", "BINARY.SIZE[1]", "RFC822"])
 def test_a_damaged_message_is_told_of_and_the_others_are_sent(acme, item):
     mark = base64.b64encode(os.urandom(30))

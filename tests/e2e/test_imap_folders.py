@@ -57,6 +57,13 @@ def status_of(client, folder: str, item: str) -> int:
     return int(re.search(rb"%s (\d+)" % item.encode(), client.status(folder, f"({item})")[1][0])[1])
 
 
+def named_by_others(service, identity: int) -> set[str]:
+    """What the API and mailtestctl say of where a message is, in lists and on its own."""
+    listed = service.http("GET", "/v1/mailboxes/acme/messages").json()["messages"] + service.ctl("message", "list", "acme", "--json")["messages"]
+    shown = [service.http("GET", f"/v1/messages/{identity}").json(), service.ctl("message", "show", str(identity), "--json")]
+    return {message["folder"] for message in listed + shown if message["id"] == identity}
+
+
 def whole(client, number) -> bytes:
     return client.fetch(str(number), "BODY.PEEK[]")[1][0][1]
 
@@ -226,6 +233,20 @@ def test_move(acme):
     assert arrival["message_kept"]
     assert token in acme.http("GET", f"/v1/messages/{arrival['message_id']}").json()["subject"]
     assert verified(acme)
+
+
+def test_operators_read_the_names_of_own_folders(acme):
+    arrive(acme, 2)
+    client = login(acme, "INBOX")
+    assert say(client, 'CREATE "Done/Gr&APYA3w-e"')[0] == "OK"
+    assert say(client, 'MOVE 2 "Done/Gr&APYA3w-e"')[0] == "OK"
+    moved, kept = (message["id"] for message in acme.http("GET", "/v1/mailboxes/acme/messages").json()["messages"])
+    assert named_by_others(acme, kept) == {"INBOX"}
+    assert named_by_others(acme, moved) == {"Done/Größe"}
+    assert "Done/Größe" in acme.ctl("message", "list", "acme")
+    assert "Done/Größe" in acme.ctl("message", "show", str(moved))
+    assert say(client, 'RENAME "Done/Gr&APYA3w-e" later')[0] == "OK"
+    assert named_by_others(acme, moved) == {"later"}
 
 
 def test_many_are_copied_and_moved(acme):

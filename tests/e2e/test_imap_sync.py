@@ -215,6 +215,38 @@ def test_a_select_with_nothing_new_writes_nothing(acme):
         assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+# ---- CONDSTORE ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("command", "enables"), {
+    "ENABLE CONDSTORE": True,
+    "STATUS Unmatched (MESSAGES HIGHESTMODSEQ)": True,
+    'LIST "" "*" RETURN (STATUS (HIGHESTMODSEQ))': True,
+    "SEARCH MODSEQ 1": True,
+    "UID SEARCH NOT MODSEQ 1": True,
+    "SORT (ARRIVAL) UTF-8 MODSEQ 1": True,
+    "FETCH 1 (MODSEQ)": True,
+    "FETCH 1 (FLAGS) (CHANGEDSINCE 1)": True,
+    "STORE 1 (UNCHANGEDSINCE 1000000) +FLAGS.SILENT (\\Seen)": True,
+    "STATUS Unmatched (MESSAGES UNSEEN)": False,
+    "SEARCH ALL": False,
+    "SEARCH MODSEQ": False,
+    "STATUS Unmatched (HIGHESTMODSEQ": False,
+}.items())
+def test_who_asks_for_a_modseq_hears_of_them_from_then_on(acme, command, enables):
+    """RFC 7162 section 3.1: each of these commands says that the client knows of CONDSTORE. One that is refused says nothing."""
+    deliver(acme, 2)
+    with Client(acme) as client, Client(acme) as other:
+        client.select()
+        other.select()
+        other.ok("STORE 2 +FLAGS ($One)")
+        assert not any("MODSEQ" in line for line in client.untagged("NOOP"))
+        client.command(command)
+        other.ok("STORE 2 +FLAGS ($Two)")
+        told = [line for line in client.untagged("NOOP") if line.startswith("* 2 FETCH ")]
+        assert len(told) == 1 and ("MODSEQ (" in told[0]) == enables
+
+
 # ---- Keywords -----------------------------------------------------------------------------------------------------------------------
 
 

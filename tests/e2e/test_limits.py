@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import ssl
 
 import pytest
 
@@ -73,12 +74,19 @@ def test_sessions_of_an_address(make_service, listener, welcome, refusal, sectio
     assert service.metric("mailtest_limit_sessions_per_address_total") >= 5
 
 
-def test_sessions_of_a_network(make_service):
-    service = make_service(limits=NOBODY_TRUSTED, smtp={"sessions_per_network": 3})
-    clients = [Raw(service, "smtp", f"127.0.5.{i}") for i in range(1, 4)]
-    assert all(client.line().startswith("220 ") for client in clients)
-    assert Raw(service, "smtp", "127.0.5.9").line().startswith("421 4.7.0 too many sessions from your network")
-    assert Raw(service, "smtp", "127.0.6.9").line().startswith("220 ")
+@pytest.mark.parametrize("listener, welcome, refusal, section", [
+    ("smtp", "220 ", "421 4.7.0 too many sessions from your network", "smtp"),
+    ("imap", "* OK ", "* BYE [LIMIT] too many sessions from your network", "access"),
+    ("pop3", "+OK ", "-ERR [SYS/TEMP] too many sessions from your network", "access"),
+])
+def test_sessions_of_a_network(make_service, listener, welcome, refusal, section):
+    service = make_service(limits=NOBODY_TRUSTED, processes={"smtpd": 2, "imapd": 2}, **{section: {"sessions_per_network": 3}})
+    clients = [Raw(service, listener, f"127.0.5.{i}") for i in range(1, 4)]
+    assert all(client.line().startswith(welcome) for client in clients)
+    assert Raw(service, listener, "127.0.5.9").line().startswith(refusal)
+    assert Raw(service, listener, "127.0.6.9").line().startswith(welcome)
+    service.wait_for_log(rf"event=limit-reached client=127\.0\.5\.9 protocol={section} limit={section}\.sessions_per_network")
+    assert service.metric("mailtest_limit_sessions_per_network_total") >= 1
 
 
 def test_new_sessions_in_a_time(make_service):
@@ -217,6 +225,258 @@ def hears(client):
     except ConnectionResetError:
         return ""
     return said.decode()
+
+
+@pytest.mark.parametrize("listener, welcome, last_words, settings", [
+    ("smtp", "220 ", "421 4.4.2 ", {"smtp": {"sessions_max": 4, "pressed_timeout_ms": 300}}),
+    ("imap", "* OK ", "* BYE ", {"access": {"sessions_max": 4, "pressed_timeout_ms": 300}}),
+    ("pop3", "+OK ", "-ERR ", {"access": {"sessions_max": 4, "pressed_timeout_ms": 300}}),
+    ("http", "", "", {"http": {"waiting_max": 1, "streams_max": 0, "pressed_timeout_ms": 300, "connections_per_address": 100000},
+                      "limits": {"pressed_percent": 1}}),
+])
+def test_times_are_short_where_there_are_many(make_service, listener, welcome, last_words, settings):
+    """All others would be cut after a minute at the earliest, which is longer than a client here listens."""
+    settings["limits"] = {**NOBODY_TRUSTED, "pressed_percent": 50, **settings.get("limits", {})}
+    service = make_service(processes={"smtpd": 1, "imapd": 1}, **settings)
+    alone = Raw(service, listener, "127.0.1.1")
+    if welcome:
+        assert alone.line().startswith(welcome)
+    others = [Raw(service, listener, f"127.0.2.{i}") for i in range(1, 16 if listener == "http" else 3)]
+    if welcome:
+        assert all(client.line().startswith(welcome) for client in others)
+        service.wait_for_log("event=pressure sessions=2")
+    assert alone.rest().startswith(last_words)      # that which was there before, too
+    if welcome:
+        service.wait_for_log("event=pressure-over")
+
+
+def test_many_silent_connections_keep_no_request_out(make_service):
+    """Over the thousand places that are spare, silent ones give way."""
+    service = make_service(limits=NOBODY_TRUSTED, http={"waiting_max": 1, "streams_max": 0, "connections_per_address": 100000})
+    silent = [Raw(service, "http", f"127.0.{3 + i // 100}.1") for i in range(1300)]
+    for client in silent[::2]:
+        client.socket.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+    for _ in range(20):
+        client = http.client.HTTPConnection("127.0.0.1", service.ports["http"], timeout=20)
+        client.request("GET", "/healthz")
+        assert client.getresponse().status == 200
+        client.close()
+    assert service.metric("mailtest_limit_shed_total") > 0
+    assert any(hears(client) == "" for client in silent)
+
+
+def test_requests_that_come_in_slowly_give_way_to_others(make_service):
+    """Together with them another would take more memory than all requests may."""
+    service = make_service(limits=NOBODY_TRUSTED)
+    service.add_mailbox("acme")
+    body = json.dumps({"tokens": [service.mint("acme")]}).encode().ljust(950_000)
+    head = f"POST /v1/lookup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\nContent-Length: 1000000\r\n\r\n"
+    slow = [Raw(service, "http", f"127.0.3.{i}") for i in range(1, 28)]
+    for client in slow:
+        client.socket.sendall(head.encode() + b" " * 900_000)
+    for _ in range(300):        # turns, in which all that was sent is read
+        assert service.http("GET", "/healthz", key=None).status == 200
+    assert "event=http-buffers-full" not in service.log
+
+    def is_taken():
+        try:
+            return service.http("POST", "/v1/lookup", body=body).status == 200 and "event=http-buffers-full" in service.log
+        except OSError:
+            return False        # those that came before are too young to give way
+    service.wait_for(is_taken, "the request is taken although there is no room")
+    assert any(hears(client) == "" for client in slow)
+
+
+# ---- Handshakes ------------------------------------------------------------------------------------------------------
+
+
+def client_hello() -> bytes:
+    out = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        insecure_context().wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    return out.read()
+
+
+SECURE = ["smtp", "imaps", "pop3s", "https"]
+
+
+def secure_service(make_service, **settings):
+    """With one process of each kind; HTTP in plain until it is ready, which is asked for by that."""
+    service = make_service(processes={"smtpd": 1, "imapd": 1}, **settings)
+    service.write_configuration(tls={"http": True})
+    service.reload()
+    service.wait_for_log("event=listening protocol=http .* tls=yes")
+    service.wait_for_log("event=reloaded generation=2")
+    return service
+
+
+def insecure_context():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def begin_tls(service, listener, address):
+    """A client whose next octets are a handshake's."""
+    client = Raw(service, "http" if listener == "https" else listener, address)
+    if listener == "smtp":
+        client.line()
+        assert client.say("EHLO client.test").startswith("250 ")
+        assert client.say("STARTTLS").startswith("220 ")
+    return client
+
+
+def is_served(service, listener):
+    client = begin_tls(service, listener, "127.0.0.1")
+    with insecure_context().wrap_socket(client.socket) as secure:
+        secure.sendall({"smtp": b"NOOP\r\n", "https": b"GET /healthz HTTP/1.0\r\n\r\n"}.get(listener, b"a CAPABILITY\r\n"))
+        return len(secure.recv(100)) > 0
+
+
+@pytest.mark.parametrize("listener", SECURE)
+def test_handshakes_that_do_not_go_on_give_way(make_service, listener):
+    service = secure_service(make_service, limits=NOBODY_TRUSTED, tls={"handshakes_max": 3})
+    left = []
+    for i in range(1, 9):
+        left.append(begin_tls(service, listener, f"127.0.{i}.1"))
+        left[-1].socket.sendall(client_hello())
+        assert left[-1].socket.recv(1) == b"\x16"       # it is under way
+        assert is_served(service, listener)
+    service.wait_for(lambda: sum(ended(client) for client in left) >= 5, "those that did not go on for longest were ended")
+    assert not ended(left[-1])
+
+
+def ended(client) -> bool:
+    client.socket.setblocking(False)
+    try:
+        while client.socket.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("listener", SECURE)
+def test_a_hello_that_would_be_long_ends_its_handshake(make_service, listener):
+    """At its head alone: nothing is kept for what it says that will follow."""
+    service = secure_service(make_service)
+    client = begin_tls(service, listener, "127.0.0.1")
+    client.socket.sendall(b"\x16\x03\x01\x00\x04\x01\x01\xff\x00")
+    client.socket.settimeout(20)
+    while True:         # an alert, perhaps
+        try:
+            if not client.socket.recv(100):
+                break
+        except ConnectionResetError:
+            break
+
+
+@pytest.mark.parametrize("listener", SECURE)
+@pytest.mark.parametrize("octets", [1, 4, 9])
+def test_a_part_of_a_tls_record_holds_up_nobody(make_service, listener, octets):
+    """Neither in a handshake nor behind it; and who sent it is gone when its time is over."""
+    service = secure_service(make_service, smtp={"early_timeout_ms": 2000, "tls_timeout_ms": 2000}, access={"login_timeout_ms": 2000},
+                             http={"timeout_ms": 2000})
+    early, late = begin_tls(service, listener, "127.0.0.1"), begin_tls(service, listener, "127.0.0.1")
+    early.socket.sendall(client_hello()[:octets])
+    assert is_served(service, listener)
+    late_tls = Through(late.socket)
+    late_tls.record(b"NOOP\r\n" * 3, octets)
+    assert is_served(service, listener)
+    late.socket.settimeout(20)
+    early.rest()
+    while late.socket.recv(4096):
+        pass
+
+
+class Through:
+    """TLS on a socket, of which a record can be sent in part."""
+
+    def __init__(self, plain):
+        self.plain, self.come, self.goes = plain, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = insecure_context().wrap_bio(self.come, self.goes)
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                plain.sendall(self.goes.read())
+                self.come.write(plain.recv(65536))
+        plain.sendall(self.goes.read())
+
+    def record(self, text: bytes, octets: int) -> None:
+        self.tls.write(text)
+        self.plain.sendall(self.goes.read()[:octets])
+
+
+# ---- Time --------------------------------------------------------------------------------------------------------------
+
+
+def test_commands_without_a_mail_keep_no_place_for_long(make_service):
+    service = make_service(limits=NOBODY_TRUSTED, smtp={"early_timeout_ms": 200, "idle_commands_max": 1000000})
+    client = session(service, "127.0.0.1")
+    while (reply := client.say("NOOP")).startswith("250 "):
+        pass
+    assert reply.startswith("421 4.4.2 ")
+    service.add_mailbox("acme")
+    client = session(service, "127.0.0.1")
+    assert deliver(client).startswith("250 ")
+    assert all(client.say("NOOP").startswith("250 ") for _ in range(2000))
+    service.wait_for_log(r'event=timeout client=127\.0\.0\.1 limit="a mail"')
+
+
+@pytest.mark.parametrize("listener, before", [
+    ("smtp", b""), ("smtp", b"EHLO client.test\r\nMAIL FROM:<>\r\n"), ("lmtp", b"LHLO client.test\r\n"), ("imap", b"a NOOP\r\n"),
+    ("pop3", b"CAPA\r\n"), ("imaps", b""), ("pop3s", b"\x16"), ("http", b""), ("http", b"GET /healthz HTTP/1.1\r\n"),
+])
+@pytest.mark.parametrize("half_closed", [False, True], ids=["open", "half-closed"])
+def test_who_stalls_is_gone(make_service, listener, before, half_closed):
+    """In every state before a login or a mailbox, whether its own side is closed or not."""
+    service = make_service(smtp={"early_timeout_ms": 300, "tls_timeout_ms": 300}, access={"login_timeout_ms": 300}, http={"timeout_ms": 300})
+    client = Raw(service, listener)
+    client.socket.sendall(before)
+    if half_closed:
+        client.socket.shutdown(socket.SHUT_WR)
+    client.rest()       # until its end, within the 20 s that a client here listens
+
+
+# ---- A crowd -----------------------------------------------------------------------------------------------------------
+
+CROWD = {
+    "smtp": ("smtp", b"EHLO idle.test\r\n"),
+    "smtp-half-a-command": ("smtp", b"EHLO idle.test\r\nMAIL FROM:<" + b"x" * 300),
+    "smtp-half-a-mail": ("smtp", f"EHLO idle.test\r\nMAIL FROM:<>\r\nRCPT TO:<other@{DOMAIN}>\r\nDATA\r\n".encode() + b"x" * 700),
+    "smtp-handshake": ("smtp", b"EHLO idle.test\r\nSTARTTLS\r\n"),
+    "lmtp": ("lmtp", b"LHLO idle.test\r\n"),
+    "imap": ("imap", b"a NOOP"),
+    "imaps": ("imaps", b"\x16\x03\x01"),
+    "pop3": ("pop3", b"USER ac"),
+    "http": ("http", b""),
+    "http-half-a-header": ("http", b"GET /v1/status HTTP/1.1\r\nX: " + b"x" * 3000),
+}
+
+
+@pytest.mark.parametrize("kind", CROWD)
+def test_a_crowd_keeps_nobody_out(make_service, kind):
+    """Three hundred that are idle or slow, and one that has something to do."""
+    listener, says = CROWD[kind]
+    service = make_service(limits=NOBODY_TRUSTED, smtp={"new_per_second": 100000}, access={"new_per_second": 100000})
+    made = service.add_mailbox("acme")
+    service.add_mailbox("other")
+    crowd = [Raw(service, listener, f"127.0.{1 + i // 15}.{1 + i % 15}") for i in range(300)]
+    for client in crowd:
+        client.socket.sendall(says)
+    token = service.mint("acme")
+    assert deliver(session(service, "127.0.200.1"), f"Subject: {token}\r\n\r\n").startswith("250 ")
+    assert service.http("GET", f"/v1/mailboxes/acme/tokens/{token}").json()["verdict"] == "arrived"
+    good = Raw(service, "imap", "127.0.0.1")
+    assert good.line().startswith("* OK")
+    good.socket.sendall(f"1 LOGIN {made['user']} {made['secret']}\r\n2 SELECT INBOX\r\n3 SEARCH SUBJECT {token}\r\n".encode())
+    while not (line := good.line()).startswith("* SEARCH"):
+        assert line
+    assert line.split()[2:] == ["1"]
 
 
 def test_who_logged_in_keeps_his_place(make_service):

@@ -1,5 +1,6 @@
 """docs/openapi.yaml says what the service does: every path and method of the one is in the other, and what is answered fits."""
 
+import datetime
 import http.client
 import json
 import re
@@ -70,9 +71,15 @@ def test_every_route_is_documented_and_every_documented_one_is_a_route():
     assert served == documented
 
 
+RESULT = {"id": "1", "check": "probe/acme", "kind": "round-trip", "scenario": 2, "mailbox": "acme", "took_s": 3.5, "state": "WARNING",
+          "started_at": datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z"), "verdict": "late", "cause": "c", "step": "rcpt", "host": "mx.test",
+          "code": 451, "reply": "come again", "reason": "it came late", "deferred": True, "times": {"rcpt": 0.5, "total": 700.25}, "changes": ["One."],
+          "document": {"hops": []}}
+
+
 @pytest.fixture
 def world(service):
-    """A mailbox with one token that arrived and one that is waited for."""
+    """A mailbox with one token that arrived and one that is waited for, and a check with one result."""
     service.add_mailbox("acme")
     arrived = service.mint("acme")
     with smtplib.SMTP("127.0.0.1", service.smtp_port) as client:
@@ -81,12 +88,14 @@ def world(service):
                         f"Subject: probe {arrived}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
                         f"--b\r\n\r\n{arrived}\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>{arrived}\r\n--b--\r\n")
     token = service.http("GET", f"/v1/mailboxes/acme/tokens/{arrived}?wait=10s").json()
-    return {"service": service, "mailbox": "acme", "token": arrived, "waiting": service.mint("acme"), "id": token["arrivals"][0]["message_id"]}
+    assert service.http("POST", "/v1/results", body={"results": [RESULT]}).json()["stored"] == 1
+    return {"service": service, "mailbox": "acme", "check": "probe%2Facme", "token": arrived, "waiting": service.mint("acme"), "id": token["arrivals"][0]["message_id"]}
 
 
 TOKEN = "/v1/mailboxes/{mailbox}/tokens/{token}"
 TOKENS = "/v1/mailboxes/{mailbox}/tokens"
 MESSAGES = "/v1/mailboxes/{mailbox}/messages"
+CHECK = "/v1/checks/{check}"
 
 # Method, template, values that differ from the world's, query, body, status. Each line runs in the world of its own test.
 EXCHANGES = [
@@ -129,6 +138,22 @@ EXCHANGES = [
     ("GET", "/v1/events", {}, "?format=json", None, 200),
     ("GET", "/v1/events", {}, "?kinds=soon", None, 400),
     ("GET", "/v1/events", {}, "?mailbox=nobody", None, 404),
+    ("POST", "/v1/results", {}, "", {"results": [RESULT, RESULT | {"check": "a b"}, RESULT | {"mailbox": "nobody"}, 7]}, 200),
+    ("POST", "/v1/results", {}, "", {"results": []}, 400),
+    ("POST", "/v1/results", {}, "", {"results": [RESULT] * 501}, 413),
+    ("GET", "/v1/checks", {}, "", None, 200),
+    ("GET", "/v1/checks", {}, "?state=warning&limit=1&mailbox=acme", None, 200),
+    ("GET", "/v1/checks", {}, "?state=red", None, 400),
+    ("GET", "/v1/checks", {}, "?mailbox=nobody", None, 404),
+    ("GET", CHECK, {}, "", None, 200),
+    ("GET", CHECK, {}, "?at=2020-01-01T00:00:00Z", None, 200),
+    ("GET", CHECK, {}, "?at=noon", None, 400),
+    ("GET", CHECK, {"check": "none"}, "", None, 404),
+    ("GET", CHECK + "/results", {}, "", None, 200),
+    ("GET", CHECK + "/results", {}, "?documents=yes&verdict=late", None, 200),
+    ("GET", CHECK + "/results", {}, "?resolution=hour", None, 200),
+    ("GET", CHECK + "/results", {}, "?resolution=day", None, 400),
+    ("GET", CHECK + "/results", {"check": "none"}, "", None, 404),
     ("GET", "/v1/mailboxes/{mailbox}", {}, "", None, 200),
     ("GET", "/v1/mailboxes/{mailbox}", {}, "?x=y", None, 400),
     ("GET", "/v1/mailboxes/{mailbox}", {"mailbox": "nobody"}, "", None, 404),
@@ -155,7 +180,7 @@ def test_every_operation_with_a_key_documents_and_demands_it(world):
         for method in METHODS:
             if method not in item:
                 continue
-            path = template.format(mailbox="acme", token=world["token"], id=world["id"])
+            path = template.format(mailbox="acme", token=world["token"], id=world["id"], check=world["check"])
             answer = world["service"].http(method.upper(), path, key=None)
             if item[method].get("security") == []:
                 assert answer.status == 200

@@ -395,17 +395,24 @@ def test_secrets_are_in_no_memory_that_has_not_to_have_them(make_service):
     token = service.mint("acme")
     assert service.http("GET", f"/v1/mailboxes/acme/tokens/{token}").status == 200
     assert service.http("POST", "/v1/mailboxes/acme/tokens", body={}).status in (200, 201)
-    master = re.search(r"\b[0-9a-f]{64}\b", (service.scratch / "state/token.keys").read_text())[0] if os.geteuid() == 0 else ""
+    keys = (service.scratch / "state/token.keys").read_text() if os.geteuid() == 0 else ""
+    seal, master = re.findall(r"^(?:seal|key .*) ([0-9a-f]{64}) ", keys, re.M) if keys else ("", "")
+    hook = service.ctl("webhook", "add", "http://127.0.0.1:9/", "--json")["secret"]
+    service.ctl("webhook", "test", "1")
     derived = re.search(r"\b[0-9a-f]{64}\b", service.ctl("mailbox", "key", "acme"))[0]
     if os.geteuid() == 0:
         where = {name: holders(service, secret) for name, secret in {
             "password": password.encode(), "password in base64": base64.b64encode(f"\0acme\0{password}".encode())[8:],
             "API key": service.key.encode(), "master key": bytes.fromhex(master), "master key in hex": master.encode(),
+            "seal": bytes.fromhex(seal), "seal in hex": seal.encode(), "secret of a webhook": hook.encode(),
             "key of the mailbox": bytes.fromhex(derived), "key of the mailbox in hex": derived.encode()}.items()}
         assert where.pop("master key") == {"store"}         # so that this would find what is there
+        assert where.pop("seal") == {"store"}
+        assert where.pop("secret of a webhook") <= {"store", "webhook"}      # who signs with it; who reads the database does not have it
         assert where.pop("key of the mailbox") <= {"store"}
         assert not any(where.values()), where
-    for secret in filter(None, (password, service.key, master, derived)):
+        assert hook.encode() not in (service.scratch / "state/db/data.mdb").read_bytes()
+    for secret in filter(None, (password, service.key, master, derived, seal, hook)):
         assert secret not in service.log
         for pid in session_members(service.process.pid):
             assert secret.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()

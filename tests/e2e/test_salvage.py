@@ -1,7 +1,10 @@
 """A damaged database: what verify, the service and salvage make of it."""
 
+import imaplib
 import json
 import smtplib
+
+import pytest
 
 from service import DOMAIN
 
@@ -69,3 +72,42 @@ def test_lost_token_keys_are_told(service, tmp_path):
     assert ctl(service, "restore", "-y", tmp_path / "s").returncode == 0
     service.start()
     assert service.mint("acme")
+
+
+def rcpt(service, mailbox):
+    with smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=20) as client:
+        client.ehlo()
+        client.mail("a@b.test")
+        code, words = client.rcpt(f"{mailbox}@{DOMAIN}")
+    return code, words.decode()
+
+
+def test_one_damaged_mailbox_is_put_off_and_the_others_are_served(service):
+    for name in ("acme", "brokenbox"):
+        service.add_mailbox(name)
+    deliver(service, 1)
+    service.stop()
+    data = service.scratch / "state/db/data.mdb"
+    octets = bytearray(data.read_bytes())
+    damaged, at = 0, -1
+    while (at := octets.find(b"brokenbox", at + 1)) >= 0:       # in its record its domain is behind it; its name's row stays whole
+        if DOMAIN.encode() in octets[at:at + 40]:
+            octets[at + 12] ^= 1
+            damaged += 1
+    assert damaged
+    data.write_bytes(octets)
+
+    service.start()
+    service.wait_for_log("event=mailbox-damaged mailbox=brokenbox")
+    assert rcpt(service, "brokenbox") == (451, "4.3.0 the mailbox cannot be read: try again later")
+    assert rcpt(service, "acme")[0] == 250
+    deliver(service, 2)
+    assert len(raw(service)) == 2
+    assert service.http("GET", "/v1/mailboxes/brokenbox/messages").status == 500
+    assert service.metric("mailtest_store_mailboxes_damaged") == 1
+    assert service.ctl("status", "--json")["mailboxes_damaged"] == 1
+    with imaplib.IMAP4("127.0.0.1", service.ports["imap"], timeout=20) as client:
+        with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE|SERVERBUG"):
+            client.login("brokenbox", "secret")
+    verified = ctl(service, "verify")
+    assert verified.returncode == DATAERR and "its record" in verified.stderr

@@ -55,7 +55,7 @@ def open_keys_to_others(state):
     (damage_database, DATAERR, ["event=store-damaged", "data.mdb", "magic number"]),
     (cut_database_short, DATAERR, ["event=store-damaged", "data.mdb", "cut short"]),
     (damage_list_of_tables, DATAERR, ["event=store-damaged", "data.mdb", "(tables)"]),
-    (change_a_key, DATAERR, ["event=keys-damaged", "token.keys", "line=4"]),
+    (change_a_key, DATAERR, ["event=keys-damaged", "token.keys", "line=6"]),
     (remove_keys, NOINPUT, ["event=keys-missing", "token.keys", "restore"]),
     (open_keys_to_others, NOPERM, ["event=keys-unsafe", "token.keys", "chmod 600"]),
 ], ids=lambda value: getattr(value, "__name__", ""))

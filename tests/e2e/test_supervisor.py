@@ -315,6 +315,7 @@ def test_sockets_come_from_systemd(unstarted):
         unstarted.wait_until_ready()
         with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
             assert client.noop()[0] == 250
+        assert given.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) and given.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert not can_connect(unstarted.smtp_port)     # the configured one of that kind is not bound
         assert unstarted.stop() == os.EX_OK
 

@@ -160,6 +160,9 @@ def test_expiry_of_each_certificate_is_shown_and_told(make_service, tmp_path):
     status = service.http("GET", "/", key=None).body.decode()
     assert re.search(r'<td>soon\.test</td><td class="bad">expires \d{4}-', status)
     assert service.http("GET", "/readyz", key=None).status == 200
+    shown = {row["name"]: row for row in service.ctl("status", "--json")["certificates"]}
+    assert (shown["soon.test"]["state"], shown["long.test"]["state"]) == ("EXPIRES SOON", "valid")
+    assert re.search(r"^soon\.test +\d{4}-\S+.* EXPIRES SOON +\S+/soon\.pem$", service.ctl("status"), re.M)
     # A new one, as certbot brings it: the warning goes.
     make_certificate(tmp_path, "soon", "soon.test", days=90)
     reload(service)

@@ -30,7 +30,7 @@ tell_message(struct slice record, struct emit *j)
     struct message_record m;
 
     if (message_record_read(record, &m) == MT_OK)
-        answer_message(j, NULL, 7, slice_of("acme"), &m, NOW_US);
+        answer_message(j, NULL, 7, slice_of("acme"), slice_of("INBOX"), &m, NOW_US);
 }
 
 static void

@@ -201,6 +201,10 @@ service_init(struct store_service *sv)
     sv->config.retention.token_days = 90;
     sv->config.retention.expire_step = 200;
     sv->config.retention.event_days = 30;
+    sv->config.retention.result_days = 90;
+    sv->config.retention.result_sum_days = 730;
+    sv->config.retention.result_count = 150000;
+    sv->config.retention.result_bytes = 1 << 30;
     sv->config.store.heartbeat_s = 10;
     sv->config.quota.mailbox_bytes = UINT64_C(2) << 30;
     sv->base = event_base_new();

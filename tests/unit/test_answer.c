@@ -241,7 +241,7 @@ a_report_has_no_shares(void **state)
 
     f->message.kind = KIND_BOUNCED;
     emit_init(&w, &f->out);
-    answer_message(&w, NULL, 17, slice_of("acme"), &f->message, MINTED_US);
+    answer_message(&w, NULL, 17, slice_of("acme"), slice_of("INBOX"), &f->message, MINTED_US);
     j = parse(f);
     assert_true(json_is_null(json_object_get(j, "time_shares")));
     json_decref(j);
@@ -347,7 +347,7 @@ a_message_shows_its_facts(void **state)
     json_t         *j, *part;
 
     emit_init(&w, &f->out);
-    answer_message(&w, NULL, 17, slice_of("acme"), &f->message, MINTED_US);
+    answer_message(&w, NULL, 17, slice_of("acme"), slice_of("INBOX"), &f->message, MINTED_US);
     j = parse(f);
     assert_int_equal(json_integer_value(json_object_get(j, "id")), 17);
     assert_int_equal(json_integer_value(json_object_get(j, "size")), message_size(&f->message));
@@ -376,7 +376,7 @@ token_and_message_tell_the_same_delays(void **state)
 
     buf_clear(&f->out);
     emit_init(&w, &f->out);
-    answer_message(&w, NULL, 17, slice_of("acme"), &f->message, f->record.minted_us);
+    answer_message(&w, NULL, 17, slice_of("acme"), slice_of("INBOX"), &f->message, f->record.minted_us);
     message = parse(f);
     assert_true(json_equal(json_object_get(token, "hops"), json_object_get(message, "hops")));
     json_decref(token);
@@ -392,11 +392,11 @@ a_summary_is_part_of_the_whole(void **state)
     const char     *name;
 
     emit_init(&w, &f->out);
-    answer_message_summary(&w, NULL, 17, slice_of("acme"), &f->message);
+    answer_message_summary(&w, NULL, 17, slice_of("acme"), slice_of("INBOX"), &f->message);
     summary = parse(f);
     buf_clear(&f->out);
     emit_init(&w, &f->out);
-    answer_message(&w, NULL, 17, slice_of("acme"), &f->message, MINTED_US);
+    answer_message(&w, NULL, 17, slice_of("acme"), slice_of("INBOX"), &f->message, MINTED_US);
     whole = parse(f);
     assert_true(json_object_size(whole) > json_object_size(summary));
     json_object_foreach(summary, name, value)

@@ -83,7 +83,7 @@ each_wrong_option_is_named(void **state)
         { "--api http://x --mailbox a",       "--to is missing"         },
         { GOOD "--to nobody",                 "--to \"nobody\""         },
         { GOOD "--from <>",                   "--from \"<>\""           },
-        { GOOD "--smtp a --relay b",          "--smtp (scenario 2) and --relay" },
+        { GOOD "--smtp a --relay b",          "--smtp and --relay exclude" },
         { GOOD "--smtp a:99999",              "--smtp \"a:99999\""      },
         { GOOD "--relay [x]:25",              "--relay \"[x]:25\""      },
         { GOOD "--mx-port 0",                 "--mx-port is a number"   },
@@ -152,6 +152,34 @@ servers_have_a_host_and_may_have_a_port(void **state)
     }
 }
 
+static void
+a_login_elsewhere_demands_a_valid_certificate(void **state)
+{
+    static const struct {
+        const char   *line;
+        enum tls_mode tls;
+        bool          implicit;
+    } cases[] = {
+        { "--smtp out.test", TLS_AUTO, false },
+        { "--smtp out.test --smtp-user u --smtp-password-file /dev/null", TLS_VERIFY, false },
+        { "--smtp out.test:465 --smtp-user u --smtp-password-file /dev/null", TLS_VERIFY, true },
+        { "--smtp out.test --smtp-user u --smtp-token-command t --tls require", TLS_REQUIRE, false },
+        { "--smtp 127.0.0.1 --smtp-user u --smtp-password-file /dev/null", TLS_AUTO, false },
+        { "--smtp [::1]:25 --smtp-user u --smtp-password-file /dev/null", TLS_AUTO, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct settings s;
+        char            line[400];
+
+        snprintf(line, sizeof(line), "%s%s", GOOD, cases[i].line);
+        assert_rc(cases[i].line, read_line(&s, line), MT_OK);
+        if (s.plan.server.tls != cases[i].tls || s.plan.server.implicit_tls != cases[i].implicit)
+            fail_msg("%s: mode %d, implicit %d", cases[i].line, (int)s.plan.server.tls, s.plan.server.implicit_tls);
+    }
+}
+
 int
 main(void)
 {
@@ -160,6 +188,7 @@ main(void)
         cmocka_unit_test(options_reach_the_plan),
         cmocka_unit_test(each_wrong_option_is_named),
         cmocka_unit_test(servers_have_a_host_and_may_have_a_port),
+        cmocka_unit_test(a_login_elsewhere_demands_a_valid_certificate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

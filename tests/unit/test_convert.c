@@ -1,4 +1,4 @@
-/* A database as schema 2 had it, made here row by row from one of today, and what becomes of it. */
+/* A database as schema 2 had it, and one as schema 3 had it, made here row by row from one of today, and what becomes of them. */
 
 #include "tests/unit/store_service.h"
 
@@ -110,13 +110,56 @@ options_of(const char *dir, bool read_only)
     return (struct db_options){ .dir = dir, .map_bytes = MAP_BYTES, .readers_max = 16, .read_only = read_only };
 }
 
+/* Tables that came later are not there, nor what counts the ids in them. */
+static void
+drop_tables(struct db *db, MDB_txn *txn, const enum table *tables, size_t count, const char *counter)
+{
+    MDB_val key = { strlen(counter), (void *)(uintptr_t)counter };
+
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(mdb_drop(txn, db_table(db, tables[i]), 1), 0);
+    assert_int_equal(mdb_del(txn, db_table(db, TABLE_META), &key, NULL), 0);
+}
+
+/* Schema 3 had no checks; the table of results was there, and empty. */
+static void
+tables_to_3(struct db *db, MDB_txn *txn)
+{
+    static const enum table new_tables[] = { TABLE_CHECK, TABLE_CHECK_NAME, TABLE_RESULT_SUM };
+
+    drop_tables(db, txn, new_tables, COUNT(new_tables), DB_META_NEXT_CHECK);
+}
+
+static void
+set_schema(struct db *db, MDB_txn *txn, uint32_t schema)
+{
+    unsigned char bytes[4];
+    MDB_val       key = { strlen(DB_META_SCHEMA), (void *)(uintptr_t)DB_META_SCHEMA }, value = { sizeof(bytes), bytes };
+
+    put_u32(bytes, schema);
+    assert_int_equal(mdb_put(txn, db_table(db, TABLE_META), &key, &value, 0), 0);
+}
+
+static void
+database_to_3(const char *dir)
+{
+    const struct db_options options = options_of(dir, false);
+    MDB_txn                *txn;
+    struct db              *db;
+
+    assert_rc("open", db_open(&options, &db), MT_OK);
+    assert_int_equal(mdb_txn_begin(db_env(db), NULL, 0, &txn), 0);
+    tables_to_3(db, txn);
+    set_schema(db, txn, 3);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    db_close(db);
+}
+
 static void
 database_to_2(const char *dir)
 {
     const struct db_options options = options_of(dir, false);
     static const enum table new_tables[] = { TABLE_AGENT, TABLE_AGENT_NAME, TABLE_SUBSCRIPTION };
-    unsigned char           schema[4];
-    MDB_val                 key = { strlen(DB_META_SCHEMA), (void *)(uintptr_t)DB_META_SCHEMA }, value = { sizeof(schema), schema };
     MDB_txn                *txn;
     struct db              *db;
 
@@ -124,12 +167,9 @@ database_to_2(const char *dir)
     assert_int_equal(mdb_txn_begin(db_env(db), NULL, 0, &txn), 0);
     for (size_t i = 0; i < COUNT(old_tables); i++)
         table_to_2(txn, db_table(db, old_tables[i].table), old_tables[i].old);
-    for (size_t i = 0; i < COUNT(new_tables); i++)
-        assert_int_equal(mdb_drop(txn, db_table(db, new_tables[i]), 1), 0);
-    put_u32(schema, OLD_SCHEMA);
-    assert_int_equal(mdb_put(txn, db_table(db, TABLE_META), &key, &value, 0), 0);
-    key = (MDB_val){ strlen(DB_META_NEXT_AGENT), (void *)(uintptr_t)DB_META_NEXT_AGENT };
-    assert_int_equal(mdb_del(txn, db_table(db, TABLE_META), &key, NULL), 0);
+    drop_tables(db, txn, new_tables, COUNT(new_tables), DB_META_NEXT_AGENT);
+    tables_to_3(db, txn);
+    set_schema(db, txn, OLD_SCHEMA);
     assert_int_equal(mdb_txn_commit(txn), 0);
     db_close(db);
 }
@@ -218,6 +258,24 @@ say(void *arg, const char *text)
     print_message("%s\n", text);
 }
 
+/* A store that takes results of checks, and in which everything fits. */
+static void
+check_has_results(struct store_service *sv)
+{
+    struct db_view v;
+    struct slice   value;
+
+    assert_int_equal(store_view(&sv->store, &v), MT_OK);
+    assert_rc("schema", db_get(&v, TABLE_META, slice_of(DB_META_SCHEMA), &value), MT_OK);
+    assert_int_equal(get_u32(value.data), DB_SCHEMA_VERSION);
+    assert_rc("ids of checks", db_get(&v, TABLE_META, slice_of(DB_META_NEXT_CHECK), &value), MT_OK);
+    assert_int_equal(get_u32(value.data), 1);
+    assert_rc("no conversion under way", db_get(&v, TABLE_META, slice_of(DB_META_CONVERT), &value), MT_ENOTFOUND);
+    db_view_end(&v);
+    assert_rc("list of checks", service_call(sv, MSG_CHECK_LIST, "s", ""), MT_OK);
+    assert_int_equal(sv->row_count, 0);
+}
+
 static void
 check_converted(struct store_service *sv, const char *dir)
 {
@@ -243,6 +301,7 @@ check_converted(struct store_service *sv, const char *dir)
     assert_int_equal(e.flags, ENTRY_SEEN);
     assert_rc("no conversion under way", db_get(&v, TABLE_META, slice_of(DB_META_CONVERT), &value), MT_ENOTFOUND);
     db_view_end(&v);
+    check_has_results(sv);
     assert_rc("agent", service_call(sv, MSG_AGENT_ADD, "sbus", "checker", 0, 1u, "acme"), MT_OK);
     assert_rc("mail", service_deliver(sv, "acme", NULL, slice_of("Subject: z\r\n\r\nnew\r\n"), NULL), MT_OK);
     service_stop(sv);
@@ -269,6 +328,65 @@ schema_2_is_converted_at_start(void **state)
     assert_rc("so does verify", db_verify(&options, say, NULL, &counts), MT_EVERSION);
     assert_rc("start", service_start(sv), MT_OK);
     check_converted(sv, dir);
+}
+
+static void
+schema_3_is_converted_at_start(void **state)
+{
+    struct store_service   *sv = *state;
+    struct db_options       options;
+    struct db_verify_counts counts;
+    struct db              *db;
+    uint64_t                id;
+    char                    dir[100];
+
+    service_add_mailbox(sv, "acme");
+    assert_rc("mail", service_deliver(sv, "acme", NULL, slice_of("Subject: y\r\n\r\nbody\r\n"), &id), MT_OK);
+    snprintf(dir, sizeof(dir), "%s", sv->store.db_dir);
+    service_stop(sv);
+    database_to_3(dir);
+    options = options_of(dir, true);
+    assert_rc("a reader waits for store", db_open(&options, &db), MT_EVERSION);
+    assert_rc("start", service_start(sv), MT_OK);
+    check_has_results(sv);
+    assert_rc("the mail is there", service_call(sv, MSG_MESSAGE_SHOW, "U", id), MT_OK);
+    service_stop(sv);
+    assert_rc("verify", db_verify(&options, say, NULL, &counts), MT_OK);
+    assert_int_equal(counts.problems, 0);
+    assert_rc("start again", service_start(sv), MT_OK);
+}
+
+/* The one commit that it takes is lost with the power, or is not. */
+static void
+an_interrupted_conversion_from_3_goes_on(void **state)
+{
+    struct store_service *sv = *state;
+    struct db_options     options;
+    struct db            *db;
+    unsigned              tries = 0;
+    char                  dir[100];
+
+    snprintf(dir, sizeof(dir), "%s", sv->store.db_dir);
+    service_stop(sv);
+    database_to_3(dir);
+    options = options_of(dir, true);
+    for (unsigned syncs = 1; syncs < 20; syncs++) {
+        int rc;
+
+        syncs_left = syncs;
+        rc = store_open(&sv->store, sv->base, &sv->config);
+        syncs_left = 0;
+        if (rc == MT_OK)
+            break;
+        assert_rc("the disk", rc, MT_EIO);
+        store_close(&sv->store);
+        assert_int_not_equal(db_open(&options, &db), MT_OK);
+        tries++;
+    }
+    assert_in_range(tries, 1, 10);
+    sv->store.peers = peers_new(&sv->store);
+    service_connect(sv, ROLE_CTL);
+    check_has_results(sv);
 }
 
 /* Each commit of it may be the last before the power fails. */
@@ -341,6 +459,8 @@ main(void)
 #define CONVERT_TEST(f) cmocka_unit_test_setup_teardown(f, service_setup, service_teardown)
     const struct CMUnitTest tests[] = {
         CONVERT_TEST(schema_2_is_converted_at_start),
+        CONVERT_TEST(schema_3_is_converted_at_start),
+        CONVERT_TEST(an_interrupted_conversion_from_3_goes_on),
         CONVERT_TEST(an_interrupted_conversion_goes_on),
         CONVERT_TEST(a_damaged_row_stops_nothing),
     };

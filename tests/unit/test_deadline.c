@@ -128,6 +128,29 @@ another_limit_holds_for_those_that_run(void **state)
     end(base);
 }
 
+static void
+those_that_run_are_counted(void **state)
+{
+    struct event_base *base = begin(1, 1000000);
+
+    (void)state;
+    deadline_start(&deadlines, &limits[0], DEADLINE_COMMAND);
+    deadline_start(&deadlines, &limits[0], DEADLINE_COMMAND);
+    deadline_start(&deadlines, &limits[1], DEADLINE_COMMAND);
+    deadline_start(&deadlines, &limits[3], DEADLINE_MESSAGE);
+    assert_int_equal(deadlines.count[DEADLINE_COMMAND], 2);
+    deadline_start(&deadlines, &limits[1], DEADLINE_MESSAGE);
+    assert_int_equal(deadlines.count[DEADLINE_COMMAND], 1);
+    assert_int_equal(deadlines.count[DEADLINE_MESSAGE], 2);
+    while (expired_count < 1)
+        event_base_loop(base, EVLOOP_ONCE);
+    deadline_stop(&deadlines, &limits[1]);
+    deadline_stop(&deadlines, &limits[1]);
+    assert_int_equal(deadlines.count[DEADLINE_COMMAND], 0);
+    assert_int_equal(deadlines.count[DEADLINE_MESSAGE], 1);
+    end(base);
+}
+
 static bool
 is_c_or_d(const void *owner)
 {
@@ -160,6 +183,7 @@ main(void)
         cmocka_unit_test(a_limit_started_anew_ends_later_and_may_change_its_kind),
         cmocka_unit_test(the_end_of_one_may_stop_another),
         cmocka_unit_test(another_limit_holds_for_those_that_run),
+        cmocka_unit_test(those_that_run_are_counted),
         cmocka_unit_test(the_oldest_that_fits_is_found),
     };
 

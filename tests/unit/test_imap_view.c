@@ -426,6 +426,103 @@ a_folder_that_has_gone_ends_it(void **state)
     imap_view_close(&v);
 }
 
+/* Whether its UIDs lie side by side or not, which is not looked at where the folder's count tells. */
+static void
+a_folder_is_listed_whatever_has_gone(void **state)
+{
+    static const struct {
+        const char *gone, *want;
+    } rows[] = {
+        { "",      "1 2 3 4 5 " }, { "1",     "2 3 4 5 " }, { "5", "1 2 3 4 " }, { "15", "2 3 4 " }, { "3", "1 2 4 5 " },
+        { "24",    "1 3 5 "     }, { "234",   "1 5 "     }, { "1234", "5 "    }, { "12345", ""     },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        void                 *made;
+        struct store_service *sv;
+        struct imap_view      told, opened;
+        struct heard          heard;
+
+        service_setup(&made);
+        sv = made;
+        select_folder(sv, &told, 5);
+        for (const char *uid = rows[i].gone; *uid != '\0'; uid++)
+            expunge(sv, &told, (uint32_t)(*uid - '0'));
+        select_again(sv, &opened, NULL);
+        assert_uids(rows[i].gone, &opened, rows[i].want);
+        buf_init(&heard.text, 1000);
+        assert_rc(rows[i].gone, imap_view_tell(&told, sv->store.db, true, &events, &heard), MT_OK);
+        buf_fini(&heard.text);
+        assert_uids(rows[i].gone, &told, rows[i].want);
+        imap_view_close(&opened);
+        imap_view_close(&told);
+        service_teardown(&made);
+    }
+}
+
+static void
+damage_entry(struct store_service *sv, const struct imap_view *v, uint32_t uid)
+{
+    unsigned char key[DB_KEY_MAX];
+    struct slice  at = db_key_entry(key, v->mailbox_id, v->folder_id, uid);
+    MDB_val       row = { at.len, key }, value = { 3, (void *)(uintptr_t)"bad" };
+    MDB_txn      *txn;
+
+    assert_int_equal(mdb_txn_begin(db_env(sv->store.db), NULL, 0, &txn), 0);
+    assert_int_equal(mdb_put(txn, db_table(sv->store.db, TABLE_ENTRY), &row, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+}
+
+/* It is not taken for a message that has gone, and the numbers behind it stay what they are. */
+static void
+a_damaged_entry_keeps_its_number(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_uids_kept kept = { 0 };
+    struct imap_view      v, again;
+
+    select_folder(sv, &v, 4);
+    damage_entry(sv, &v, 2);
+    flag(sv, &v, 1, ENTRY_SEEN);
+    assert_told("found by comparing", sv, &v, true, "=1(1)1 ");
+    select_again(sv, &again, &kept);
+    assert_uids("selected anew", &again, "1 2 3 4 ");
+    assert_int_equal(again.first_unseen, 3);
+    imap_view_close(&again);
+    expunge(sv, &v, 3);
+    select_again(sv, &again, &kept);
+    assert_uids("with a gap", &again, "1 2 4 ");
+    assert_told("what went, and no more", sv, &v, true, "-3(3) ");
+    imap_view_close(&again);
+    imap_view_close(&v);
+    imap_uids_fini(&kept);
+}
+
+static void
+a_damaged_entry_keeps_no_others_from_their_flags(void **state)
+{
+    struct store_service *sv = *state;
+    struct imap_view      v;
+    struct reader         r;
+    uint64_t              modseq;
+    uint32_t              count, uid;
+
+    select_folder(sv, &v, 3);
+    damage_entry(sv, &v, 1);
+    assert_rc("flags", service_call(sv, MSG_FLAGS, "uubusUuuuu", v.mailbox_id, v.folder_id, MSG_FLAGS_ADD, ENTRY_SEEN, "", UINT64_MAX, 3u, 1u, 2u, 3u),
+              MT_OK);
+    r = service_answer(sv);
+    read_u64(&r, &modseq);
+    read_u32(&r, &count);
+    read_u32(&r, &uid);
+    assert_true(read_end(&r));
+    assert_int_equal(count, 1);
+    assert_int_equal(uid, 1);
+    assert_told("the others", sv, &v, true, "=2(2)1 =3(3)1 ");
+    imap_view_close(&v);
+}
+
 int
 main(void)
 {
@@ -441,6 +538,9 @@ main(void)
         cmocka_unit_test_setup_teardown(uidnext_follows_what_was_told, service_setup, service_teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_has_gone_ends_it, service_setup, service_teardown),
         cmocka_unit_test_setup_teardown(sessions_that_were_told_the_same_share_a_list, service_setup, service_teardown),
+        cmocka_unit_test(a_folder_is_listed_whatever_has_gone),
+        cmocka_unit_test_setup_teardown(a_damaged_entry_keeps_its_number, service_setup, service_teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_entry_keeps_no_others_from_their_flags, service_setup, service_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,26 +195,81 @@ a_failed_rotation_changes_nothing(void **state)
 static void
 every_changed_octet_of_a_key_is_found(void **state)
 {
+    static const char *const lines[] = { "\nkey ", "\nseal " };
     struct folder *f = *state;
     char           text[9000], *line;
     size_t         len = read_text(f, text, sizeof(text));
 
-    line = strstr(text, "\nkey ");
-    assert_non_null(line);
     keys_close(f->keys);
-    for (char *c = line + 1; *c != '\n'; c++) {
-        struct keys *k = NULL;
-        char         was = *c;
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        line = strstr(text, lines[i]);
+        assert_non_null(line);
+        for (char *c = line + 1; *c != '\n'; c++) {
+            struct keys *k = NULL;
+            char         was = *c;
 
-        *c ^= 1;
-        write_text(f, text, len);
-        if (keys_open(f->dir, false, NOW, &k) != MT_EDAMAGED)
-            fail_msg("octet %zu of the line was changed, and not found", (size_t)(c - line - 1));
-        *c = was;
+            *c ^= 1;
+            write_text(f, text, len);
+            if (keys_open(f->dir, false, NOW, &k) != MT_EDAMAGED)
+                fail_msg("octet %zu of \"%.5s\" was changed, and not found", (size_t)(c - line - 1), line + 1);
+            *c = was;
+        }
     }
     write_text(f, text, len);
     f->keys = NULL;
     assert_rc("mended", keys_open(f->dir, false, NOW, &f->keys), MT_OK);
+}
+
+/* ---- Webhooks' secrets ---- */
+
+#define SECRET "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO-_"
+
+static void
+a_sealed_secret_is_read_with_its_own_key_alone(void **state)
+{
+    struct folder *f = *state;
+    char           sealed[WEBHOOK_SEALED_CHARS + 1], again[WEBHOOK_SEALED_CHARS + 1], out[WEBHOOK_SECRET_CHARS + 1];
+    uint32_t       id;
+
+    keys_seal(f->keys, SECRET, sealed);
+    keys_seal(f->keys, SECRET, again);
+    assert_int_equal(strlen(sealed), WEBHOOK_SEALED_CHARS);
+    assert_string_not_equal(sealed, again);
+    assert_true(keys_is_sealed(sealed) && !keys_is_sealed(SECRET));
+    assert_rc("rotate", keys_rotate(f->keys, NOW, &id), MT_OK);
+    assert_rc("retire", keys_retire(f->keys, 1), MT_OK);
+    reopen(f);
+    assert_rc("unseal", keys_unseal(f->keys, sealed, out), MT_OK);
+    assert_string_equal(out, SECRET);
+    for (size_t i = 0; i < WEBHOOK_SEALED_CHARS; i++) {
+        memcpy(again, sealed, sizeof(again));
+        again[i] = again[i] == 'A' ? 'Q' : 'A';
+        if (keys_unseal(f->keys, again, out) != MT_EDENIED)
+            fail_msg("character %zu was changed, and it was read", i);
+    }
+    assert_rc("plain", keys_unseal(f->keys, SECRET, out), MT_EDENIED);
+    write_text(f, "", 0);
+    reopen(f);
+    assert_rc("with a new file's key", keys_unseal(f->keys, sealed, out), MT_EDENIED);
+}
+
+static void
+a_file_of_an_older_version_gets_a_seal_once(void **state)
+{
+    struct folder *f = *state;
+    char           text[9000], *line, sealed[WEBHOOK_SEALED_CHARS + 1], out[WEBHOOK_SECRET_CHARS + 1];
+    struct token   t = mint(f, "acme@mailtest1.test");
+
+    read_text(f, text, sizeof(text));
+    line = strstr(text, "seal ");
+    assert_non_null(line);
+    memmove(line, strchr(line, '\n') + 1, strlen(strchr(line, '\n')));
+    write_text(f, text, strlen(text));
+    reopen(f);
+    assert_true(is_genuine(f, "acme@mailtest1.test", &t));
+    keys_seal(f->keys, SECRET, sealed);
+    reopen(f);
+    assert_rc("unseal", keys_unseal(f->keys, sealed, out), MT_OK);
 }
 
 static void
@@ -228,6 +283,7 @@ what_is_no_key_file_is_refused(void **state)
         { "no number", "next x\n" },
         { "only a comment", "# nothing\n" },
         { "half a line", "next 2\nkey 1 1795233000 00" },
+        { "half a seal", "next 2\nseal 00" },
     };
     struct folder *f = *state;
 
@@ -300,6 +356,8 @@ main(void)
         KEYS_TEST(there_is_room_for_so_many_keys),
         KEYS_TEST(a_failed_rotation_changes_nothing),
         KEYS_TEST(every_changed_octet_of_a_key_is_found),
+        KEYS_TEST(a_sealed_secret_is_read_with_its_own_key_alone),
+        KEYS_TEST(a_file_of_an_older_version_gets_a_seal_once),
         KEYS_TEST(what_is_no_key_file_is_refused),
         KEYS_TEST(missing_keys_are_made_only_where_that_is_said),
         KEYS_TEST(keys_that_others_can_read_are_refused),

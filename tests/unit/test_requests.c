@@ -32,6 +32,8 @@ each_request_is_for_certain_roles(void **state)
         { MSG_MAILBOX_KEY, FROM(ROLE_CTL) },
         { MSG_KEY_ROTATE, FROM(ROLE_CTL) },
         { MSG_BACKUP, FROM(ROLE_CTL) },
+        { MSG_RESULTS, FROM(ROLE_LOOKUP) },
+        { MSG_CHECK_DELETE, FROM(ROLE_CTL) },
         { MSG_SERVING, FROM(ROLE_SMTPD) },
         { MSG_WEBHOOK_ADD, FROM(ROLE_CTL) },
         { MSG_POST_READY, FROM(ROLE_WEBHOOK) },

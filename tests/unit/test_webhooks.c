@@ -3,6 +3,8 @@
 #include "store/post.h"
 #include "store/posting.h"
 
+#include <limits.h>
+
 #define MINUTE_US UINT64_C(60000000)
 
 struct fixture {
@@ -156,6 +158,116 @@ a_secret_is_told_once(void **state)
     assert_int_equal(w.kinds, 1u << EVENT_MISSED);
     assert_string_equal(w.secret, "");
     assert_true(w.created_unix > 0 && waiting == 0 && dead == 0);
+}
+
+/* ---- Its secret ---- */
+
+/* Whether the database's file has these octets anywhere, in pages that are free, too. */
+static bool
+file_has(const struct store_service *sv, const char *text)
+{
+    char        path[PATH_MAX];
+    struct stat st;
+    char       *bytes;
+    bool        has;
+    int         fd;
+
+    snprintf(path, sizeof(path), "%s/%s/%s", sv->dir, DB_DIR, DB_FILE);
+    fd = open(path, O_RDONLY);
+    assert_true(fd != -1 && fstat(fd, &st) == 0);
+    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_ptr_not_equal(bytes, MAP_FAILED);
+    has = memmem(bytes, (size_t)st.st_size, text, strlen(text)) != NULL;
+    munmap(bytes, (size_t)st.st_size);
+    close(fd);
+    return has;
+}
+
+static void
+the_secret_is_nowhere_in_the_file(void **state)
+{
+    struct fixture       *f = *state;
+    struct store_service *sv = &f->sv;
+    char                  secret[WEBHOOK_SECRET_CHARS + 1];
+
+    add_with(sv, "acme", 0, "https://hooks.example.net/sealed", secret);
+    assert_true(file_has(sv, "hooks.example.net/sealed"));
+    assert_false(file_has(sv, secret));
+    role_ready(f, 1);
+    one_arrival(sv, "acme");
+    assert_string_equal(sv->posts[0].secret, secret);
+}
+
+/* As a version without seals wrote it. */
+static void
+unseal_in_place(struct store_service *sv, uint32_t id, const char *secret)
+{
+    unsigned char         key[DB_KEY_MAX];
+    struct webhook_record w;
+    struct db_view        v;
+    struct buf            b;
+    struct tx            *tx;
+    bool                  file_failed;
+
+    buf_init(&b, RECORD_BYTES_MAX);
+    assert_int_equal(store_view(&sv->store, &v), MT_OK);
+    assert_rc("webhook", db_webhook(&v, id, &w), MT_OK);
+    snprintf(w.secret, sizeof(w.secret), "%s", secret);
+    webhook_record_write(&b, &w);
+    db_view_end(&v);
+    assert_rc("begin", tx_begin(sv->store.db, 1, &tx), MT_OK);
+    tx_put(tx, TABLE_WEBHOOK, db_key_u32(key, id), buf_slice(&b), 0);
+    assert_rc("commit", tx_commit(tx, &file_failed), MT_OK);
+    tx_free(tx);
+    buf_fini(&b);
+}
+
+static void
+a_secret_of_an_older_version_is_sealed_at_the_start(void **state)
+{
+    struct fixture       *f = *state;
+    struct store_service *sv = &f->sv;
+    char                  secret[WEBHOOK_SECRET_CHARS + 1];
+    uint32_t              id = add_with(sv, "acme", 0, "https://hooks.example.net/", secret);
+    struct webhook_record w;
+    struct db_view        v;
+
+    unseal_in_place(sv, id, secret);
+    service_stop(sv);
+    assert_rc("start", service_start(sv), MT_OK);
+    assert_int_equal(store_view(&sv->store, &v), MT_OK);
+    assert_rc("webhook", db_webhook(&v, id, &w), MT_OK);
+    assert_true(keys_is_sealed(w.secret));
+    assert_slice("url", w.url, "https://hooks.example.net/");
+    db_view_end(&v);
+    role_ready(f, 1);
+    one_arrival(sv, "acme");
+    assert_string_equal(sv->posts[0].secret, secret);
+}
+
+/* The file of the keys was made anew. */
+static void
+a_post_that_cannot_be_signed_is_dead_and_says_why(void **state)
+{
+    struct fixture       *f = *state;
+    struct store_service *sv = &f->sv;
+    uint32_t              id = add(sv, "acme", 0);
+    char                  path[PATH_MAX];
+    struct events_seen    seen;
+    struct post_record    p;
+
+    service_stop(sv);
+    snprintf(path, sizeof(path), "%s/%s", sv->dir, KEYS_FILE);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_rc("start", service_start(sv), MT_OK);
+    role_ready(f, 1);
+    one_arrival(sv, "acme");
+    service_settle(sv);
+    events_read(sv, &seen);
+    assert_int_equal(sv->post_count, 0);
+    p = post_of(sv, id, seen.ids[0]);
+    assert_int_equal(p.due_us, 0);
+    assert_slice("error", p.error, "its secret was sealed with another key: remove the webhook, and add it anew");
 }
 
 static void
@@ -528,6 +640,9 @@ main(void)
 #define WEBHOOK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         WEBHOOK_TEST(a_secret_is_told_once),
+        WEBHOOK_TEST(the_secret_is_nowhere_in_the_file),
+        WEBHOOK_TEST(a_secret_of_an_older_version_is_sealed_at_the_start),
+        WEBHOOK_TEST(a_post_that_cannot_be_signed_is_dead_and_says_why),
         WEBHOOK_TEST(what_is_no_webhook_is_refused),
         WEBHOOK_TEST(an_event_is_posted_to_those_who_want_it),
         WEBHOOK_TEST(of_each_webhook_one_is_under_way_in_order),

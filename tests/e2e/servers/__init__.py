@@ -4,6 +4,7 @@ They exclude each other as packages and start themselves when installed, so they
 are downloaded once (packages.py) and unpacked into the scratch folder of each server, which stop() removes.
 """
 
+from .accounts import Accounts
 from .base import MailServer, ServerError, free_port
 from .dovecot import Dovecot
 from .exim import Exim
@@ -13,5 +14,5 @@ from .postfix import Postfix
 from .readers import Mutt, SNail
 from .sink import Sink
 
-__all__ = ["AttachingExim", "Dovecot", "Exim", "MailServer", "Mutt", "OpenSMTPD", "Postfix", "ReplyingExim", "ServerError", "SevenBitPostfix",
+__all__ = ["Accounts", "AttachingExim", "Dovecot", "Exim", "MailServer", "Mutt", "OpenSMTPD", "Postfix", "ReplyingExim", "ServerError", "SevenBitPostfix",
            "Sink", "SNail", "UserPostfix", "free_port"]

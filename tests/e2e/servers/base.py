@@ -78,7 +78,8 @@ def signal_session(leader: int, number: int) -> None:
 
 class MailServer:
     """A mail server for `domain` that forwards `forwards` (local part → address) and sends the mail of each domain of
-    `routes` to its (host, port). Without forwards it is a relay. It takes mail from loopback alone.
+    `routes` to its (host, port). Without forwards it is a relay. mailboxes: the (host, port) to which it hands all other mail
+    of its domain by LMTP. It takes mail from loopback alone.
 
     certificate and key (PEM files) make it offer STARTTLS. Its scratch folder is made in parent, or where the system has
     such folders.
@@ -88,11 +89,12 @@ class MailServer:
     needs_root = False
     users = ()                  # the account names its binaries have built in
 
-    def __init__(self, domain, forwards=None, routes=None, hostname=None, certificate=None, key=None, parent=None):
+    def __init__(self, domain, forwards=None, routes=None, hostname=None, certificate=None, key=None, parent=None, mailboxes=None):
         self.domain = domain
         self.hostname = hostname or f"mail.{domain}"
         self.forwards = dict(forwards or {})
         self.routes = dict(routes or {})
+        self.mailboxes = mailboxes
         self.certificate, self.key = certificate, key
         self.parent = parent
         self.host, self.port = "127.0.0.1", free_port()
@@ -215,13 +217,13 @@ class MailServer:
             return {}
         return {"user": OWN_UID, "group": OWN_UID, "extra_groups": []}
 
-    def _wait_for_banner(self, seconds: float = 20) -> None:
+    def _wait_for_banner(self, seconds: float = 20, banner: bytes = b"220", bye: bytes = b"QUIT\r\n") -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
             try:
                 with socket.create_connection((self.host, self.port), timeout=5) as connection:
-                    if connection.recv(512).startswith(b"220"):
-                        connection.sendall(b"QUIT\r\n")
+                    if connection.recv(512).startswith(banner):
+                        connection.sendall(bye)
                         return
             except OSError:
                 pass

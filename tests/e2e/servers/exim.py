@@ -27,6 +27,7 @@ message_size_limit = 100M
 acl_smtp_rcpt = rcpt
 begin acl
 rcpt:
+{relay}
   require verify = recipient
   accept
 
@@ -45,6 +46,52 @@ begin transports
 # A receiver that is down for a moment is tried again at once.
 begin retry
 * * F,1h,2s
+
+{authenticators}
+"""
+
+AUTHENTICATORS = """
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${{if and{{ {{eq{{$auth2}}{{{user}}}}} {{eq{{$auth3}}{{{password}}}}} }}}}
+  server_set_id = $auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = User Name : Password
+  server_condition = ${{if and{{ {{eq{{$auth1}}{{{user}}}}} {{eq{{$auth2}}{{{password}}}}} }}}}
+  server_set_id = $auth1
+cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${{if eq{{$auth1}}{{{user}}}{{{password}}}fail}}
+  server_set_id = $auth1
+"""
+
+RELAY = """\
+  deny message = only after a login
+       !authenticated = *
+"""
+
+# After the rule for who is forwarded.
+MAILBOX_ROUTER = """
+mailbox:
+  driver = manualroute
+  domains = {domain}
+  route_list = * {host}
+  self = send
+  transport = mailbox
+"""
+
+MAILBOX_TRANSPORT = """
+mailbox:
+  driver = smtp
+  protocol = lmtp
+  port = {port}
+  allow_localhost
+  hosts_try_dane =
 """
 
 ROUTER = """
@@ -66,22 +113,30 @@ smtp{n}:
 
 
 class Exim(MailServer):
+    """login: (user, password) that it wants to see before it takes mail; free of characters that Exim expands."""
+
     package = "exim4-daemon-light"
     users = ("Debian-exim",)
+
+    def __init__(self, domain, login=None, **options):
+        super().__init__(domain, **options)
+        self.login = login
 
     def configure(self):
         routes = [{"n": n, "domain": domain, "host": host, "port": port}
                   for n, (domain, (host, port)) in enumerate(self.routes.items())]
         tls = (f"tls_certificate = {self.certificate}\ntls_privatekey = {self.key}" if self.certificate
                else "tls_advertise_hosts =")
+        mailboxes = {"domain": self.domain, "host": self.mailboxes[0], "port": self.mailboxes[1]} if self.mailboxes else None
         self.make_folder("spool")
         self.make_folder("log")
         self.write("forwards", "".join(f"{user}: {address}\n" for user, address in self.forwards.items()))
         self.write("exim.conf", CONFIGURATION.format(
             hostname=self.hostname, domain=self.domain, binary=self.unpacked("usr/sbin/exim4"),
-            scratch=self.scratch, host=self.host, port=self.port, tls=tls,
-            routers="".join(ROUTER.format(**route) for route in routes),
-            transports="".join(TRANSPORT.format(**route) for route in routes)))
+            scratch=self.scratch, host=self.host, port=self.port, tls=tls, relay=RELAY if self.login else "",
+            authenticators=AUTHENTICATORS.format(user=self.login[0], password=self.login[1]) if self.login else "",
+            routers="".join(ROUTER.format(**route) for route in routes) + (MAILBOX_ROUTER.format(**mailboxes) if mailboxes else ""),
+            transports="".join(TRANSPORT.format(**route) for route in routes) + (MAILBOX_TRANSPORT.format(**mailboxes) if mailboxes else "")))
 
     def command(self):
         return [self.unpacked("usr/sbin/exim4"), "-C", self.scratch / "exim.conf", "-bdf", "-q2s"]

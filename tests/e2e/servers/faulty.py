@@ -32,14 +32,14 @@ def slow(seconds, reply):
 
 class FaultySMTP:
     """
-    replies: step ("connect", "ehlo", "helo", "starttls", "mail", "rcpt", "data", "end", "quit") → reply, or a function of the
+    replies: step ("connect", "ehlo", "helo", "starttls", "mail", "rcpt", "data", "end", "rset", "quit") → reply, or a function of the
     session that gives one, or a list of these for one session after another (the last one stays). What was taken goes to
     deliver(sender, recipients, content) before the reply to the end of the data.
     """
 
     def __init__(self, replies=None, deliver=None, certificate=None, host="127.0.0.1", port=0, extensions=("8BITMIME", "SIZE 1000000")):
         self.replies = {"connect": "220 faulty.test ESMTP", "helo": "250 faulty.test", "starttls": "220 go ahead", "mail": "250 2.1.0 ok",
-                        "rcpt": "250 2.1.5 ok", "data": "354 go ahead", "end": "250 2.0.0 taken", "quit": "221 2.0.0 bye", **(replies or {})}
+                        "rcpt": "250 2.1.5 ok", "data": "354 go ahead", "end": "250 2.0.0 taken", "rset": "250 2.0.0 ok", "quit": "221 2.0.0 bye", **(replies or {})}
         self.deliver = deliver
         self.extensions = list(extensions)
         self.context = None

@@ -45,8 +45,13 @@ class OpenSMTPD(MailServer):
         actions = [f'action route{n} relay host "smtp://{host}:{port}" helo {self.hostname}' for n, (_, (host, port)) in routes]
         matches = [f'match from any for domain "{domain}" action route{n}' for n, (domain, _) in routes]
         if self.forwards:
+            addresses = ", ".join(f'"{user}@{self.domain}"' for user in self.forwards)
+            which = f"rcpt-to {{ {addresses} }}" if self.mailboxes else f'domain "{self.domain}"'
             actions.append("action forward expand-only virtual <forwards>")
-            matches.append(f'match from any for domain "{self.domain}" action forward')
+            matches.append(f"match from any for {which} action forward")
+        if self.mailboxes:
+            actions.append(f'action mailbox relay host "lmtp://{self.mailboxes[0]}:{self.mailboxes[1]}"')
+            matches.append(f'match from any for domain "{self.domain}" action mailbox')
         tls = (f'pki own cert "{self.certificate}"\npki own key "{self.key}"' if self.certificate else "")
         for folder in "run", "var/lib/opensmtpd/empty", "var/spool":
             (self.scratch / folder).mkdir(parents=True)

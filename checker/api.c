@@ -51,7 +51,7 @@ struct api {
     unsigned            under_way;      /* of CALL_SHORT */
     CURL               *idle[HANDLES_KEPT];
     unsigned            idle_count;
-    TAILQ_HEAD(, api_call) queue;
+    TAILQ_HEAD(call_queue, api_call) queue;
 };
 
 bool

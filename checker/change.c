@@ -41,37 +41,91 @@ set_text(json_t *out, const char *trait, struct slice text)
 }
 
 /* "mx1.example[192.0.2.1]:25". */
+static void
+put_server(struct buf *out, const json_t *server)
+{
+    const char *host = text_member(server, "host"), *address = text_member(server, "address");
+    bool        named = strcmp(host, address) != 0;
+
+    buf_printf(out, "%.255s%s%.45s%s:%d", named ? host : "", named ? "[" : "", address, named ? "]" : "",
+               (int)json_integer_value(json_object_get(server, "port")));
+}
+
+/* "TLSv1.3 with TLS_AES_256_GCM_SHA384"; "none". */
+static void
+put_tls(struct buf *out, const json_t *tls)
+{
+    const char *version = text_member(tls, "version"), *cipher = text_member(tls, "cipher");
+
+    buf_printf(out, "%.60s%s%.120s", version[0] != '\0' ? version : "none", cipher[0] != '\0' ? " with " : "", cipher);
+}
+
+static int
+set_buf(json_t *out, const char *trait, struct buf *text)
+{
+    int rc = text->fault == MT_ENOMEM ? -1 : set_text(out, trait, buf_slice(text));
+
+    buf_fini(text);
+    return rc;
+}
+
 static int
 take_server(json_t *out, const json_t *server)
 {
-    const char *host = text_member(server, "host"), *address = text_member(server, "address");
-    char        text[CHANGE_TEXT_BYTES];
+    struct buf text;
 
-    if (address[0] == '\0')
-        return 0;
-    snprintf(text, sizeof(text), "%.255s%s%.45s%s:%d", strcmp(host, address) == 0 ? "" : host, strcmp(host, address) == 0 ? "" : "[", address,
-             strcmp(host, address) == 0 ? "" : "]", (int)json_integer_value(json_object_get(server, "port")));
-    return set_text(out, "server", slice_of(text));
+    buf_init(&text, CHANGE_TEXT_BYTES);
+    if (text_member(server, "address")[0] != '\0')
+        put_server(&text, server);
+    return set_buf(out, "server", &text);
 }
 
-/* "TLSv1.3 with TLS_AES_256_GCM_SHA384"; "none" where the connection stood without. */
+/* connected: it came so far that no TLS means that there is none. */
 static int
 take_tls(json_t *out, const char *trait, const json_t *tls, bool connected)
 {
-    const char *version = text_member(tls, "version"), *cipher = text_member(tls, "cipher");
-    char        text[CHANGE_TEXT_BYTES];
+    struct buf text;
 
-    if (!connected)
-        return 0;
-    snprintf(text, sizeof(text), "%.60s%s%.120s", version[0] != '\0' ? version : "none", cipher[0] != '\0' ? " with " : "", cipher);
-    return set_text(out, trait, slice_of(text));
+    buf_init(&text, CHANGE_TEXT_BYTES);
+    if (connected || text_member(tls, "version")[0] != '\0')
+        put_tls(&text, tls);
+    return set_buf(out, trait, &text);
 }
 
-/* Whether the dialogue came so far that no TLS means that there is none. */
-static bool
-was_sent(const json_t *document)
+/* Of a look at servers (kind smtp): all of them, in their order; a host that failed this time leaves out what it did not tell, for all. */
+static int
+take_hosts(json_t *out, const json_t *hosts)
 {
-    return json_is_true(json_object_get(document, "sent")) || strcmp(text_member(document, "verdict"), "ok") == 0;
+    struct buf    servers, tls, certificates;
+    bool          whole = json_array_size(hosts) > 0, many = json_array_size(hosts) > 1;
+    size_t        i;
+    const json_t *host;
+    int           rc;
+
+    buf_init(&servers, CHANGE_TEXT_BYTES);
+    buf_init(&tls, CHANGE_TEXT_BYTES);
+    buf_init(&certificates, CHANGE_TEXT_BYTES);
+    json_array_foreach (hosts, i, host) {
+        const json_t *certificate = json_object_get(host, "certificate");
+        const char   *name = many ? text_member(host, "host") : "", *comma = i > 0 ? ", " : "", *colon = many ? ": " : "";
+
+        buf_append_string(&servers, comma);
+        put_server(&servers, host);
+        whole = whole && strcmp(text_member(host, "state"), "CRITICAL") != 0;
+        buf_printf(&tls, "%s%s%s", comma, name, colon);
+        put_tls(&tls, json_object_get(host, "tls"));
+        if (text_member(certificate, "until")[0] != '\0')
+            buf_printf(&certificates, "%s%s%s%.120s, until %.10s", certificates.len > 0 ? ", " : "", name, colon, text_member(certificate, "verify"),
+                       text_member(certificate, "until"));
+    }
+    if (!whole) {
+        buf_clear(&tls);
+        buf_clear(&certificates);
+    }
+    rc = set_buf(out, "server", &servers);
+    rc |= set_buf(out, "tls", &tls);
+    rc |= set_buf(out, "certificate", &certificates);
+    return rc;
 }
 
 static int
@@ -80,7 +134,6 @@ take_hops(json_t *out, const json_t *hops)
     struct buf    text;
     size_t        i;
     const json_t *hop;
-    int           rc;
 
     buf_init(&text, CHANGE_TEXT_BYTES);
     json_array_foreach (hops, i, hop) {
@@ -88,9 +141,7 @@ take_hops(json_t *out, const json_t *hops)
         if (by[0] != '\0')
             buf_printf(&text, "%s%s", text.len > 0 ? ", " : "", by);
     }
-    rc = text.fault == MT_ENOMEM ? -1 : set_text(out, "hops", buf_slice(&text));
-    buf_fini(&text);
-    return rc;
+    return set_buf(out, "hops", &text);
 }
 
 /* "spf=pass dkim=fail": the results of RFC 8601 alone, since the rest of the field has ids that are new each time. */
@@ -116,15 +167,12 @@ take_authentication(json_t *out, const json_t *fields)
     struct buf    text;
     size_t        i;
     const json_t *field;
-    int           rc;
 
     buf_init(&text, CHANGE_TEXT_BYTES);
     json_array_foreach (fields, i, field)
         if (json_is_string(field))
             put_results(&text, json_string_value(field));
-    rc = text.fault == MT_ENOMEM ? -1 : set_text(out, "authentication", buf_slice(&text));
-    buf_fini(&text);
-    return rc;
+    return set_buf(out, "authentication", &text);
 }
 
 json_t *
@@ -133,14 +181,18 @@ change_traits(const json_t *document)
     json_t       *out = json_object();
     const json_t *tls = json_object_get(document, "tls");
     const json_t *arrival = json_array_get(json_object_get(json_object_get(document, "arrival"), "arrivals"), 0);
-    const json_t *claims = json_object_get(arrival, "claims");
+    const json_t *claims = json_object_get(arrival, "claims"), *hosts = json_object_get(document, "hosts");
     int           rc;
 
     if (out == NULL)
         return NULL;
-    rc = take_server(out, json_object_get(document, "server"));
-    rc |= take_tls(out, "tls", tls, text_member(tls, "version")[0] != '\0' || was_sent(document));
-    rc |= set_text(out, "certificate", slice_of(text_member(tls, "verify")));
+    if (json_object_get(json_array_get(hosts, 0), "port") != NULL) {
+        rc = take_hosts(out, hosts);
+    } else {
+        rc = take_server(out, json_object_get(document, "server"));
+        rc |= take_tls(out, "tls", tls, json_is_true(json_object_get(document, "sent")));
+        rc |= set_text(out, "certificate", slice_of(text_member(tls, "verify")));
+    }
     rc |= take_hops(out, json_object_get(document, "hops"));
     rc |= set_text(out, "client", slice_of(text_member(json_object_get(arrival, "client"), "address")));
     rc |= take_tls(out, "delivery_tls", json_object_get(arrival, "tls"), json_object_get(arrival, "client") != NULL);

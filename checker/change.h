@@ -1,9 +1,9 @@
 #ifndef CHECKER_CHANGE_H
 #define CHECKER_CHANGE_H
 /*
- * change - what is another than in the run before: the server that took the mail, its TLS and certificate, the hosts on the way, the client that
- * delivered to us and its TLS, what the hosts say of the sender's authentication. Pure: a run's document is reduced to its traits, a small object of texts, which
- * is kept and compared with that of the next run.
+ * change - what is another than in the run before: the server that took the mail (or those that were looked at), its TLS and certificate, the hosts
+ * on the way, the client that delivered to us and its TLS, what the hosts say of the sender's authentication. Pure: a run's document is reduced to
+ * its traits, a small object of texts, which is kept and compared with that of the next run.
  */
 
 #include <jansson.h>

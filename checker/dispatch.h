@@ -1,8 +1,9 @@
 #ifndef CHECKER_DISPATCH_H
 #define CHECKER_DISPATCH_H
 /*
- * dispatch - gets one mail to somebody who takes it: look-up, each address of each server in its order, and again after
- * growing gaps as long as the refusals are for now (greylisting) and the window lasts. Writes down each attempt in the story.
+ * dispatch - gets one mail to somebody who takes it: look-up, each address of each server in its order, with a login where the plan has one, or the
+ * local sendmail program; and again after growing gaps as long as the refusals are for now (greylisting) and the window lasts. Writes down each
+ * attempt in the story.
  */
 
 #include "checker/credential.h"

@@ -62,7 +62,7 @@ struct hosted {
     unsigned char      key[crypto_shorthash_KEYBYTES];
     struct bucket     *buckets;
     unsigned           waiting;
-    TAILQ_HEAD(, hosted_wait) asking;       /* in this order */
+    TAILQ_HEAD(ask_queue, hosted_wait) asking;       /* in this order */
     unsigned           batch;               /* tokens in one request, at most */
     struct api_call   *ask;
     struct event      *ask_soon;

@@ -59,6 +59,13 @@ is_by_account(const struct plan *p)
     return p->receive == RECEIVE_IMAP || p->receive == RECEIVE_POP3;
 }
 
+/* Where the service is to hear of the mail, and it is ours. */
+static bool
+is_minted(const struct plan *p)
+{
+    return p->mailbox != NULL && p->send != SEND_NONE && p->receive != RECEIVE_NONE;
+}
+
 /* ---- The end ----------------------------------------------------------------------------------------------------- */
 
 static void
@@ -573,7 +580,7 @@ round_trip_start(const struct round_trip_tools *tools, const struct plan *plan, 
 
     if (t == NULL)
         return NULL;
-    if (plan->mailbox == NULL || plan->send == SEND_NONE) {
+    if (!is_minted(plan)) {
         arm(t->begin, 0);
         return t;
     }

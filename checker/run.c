@@ -200,6 +200,7 @@ run_main(const char *file)
 
     log_open("mailtest-check", LOG_LEVEL_INFO);
     TAILQ_INIT(&r.running);
+    signal(SIGHUP, SIG_IGN);        /* until there is something to read anew */
     rc = checks_read_file(file, &checks, &error);
     if (rc != MT_OK) {
         log_error("event=start reason=\"%s\"", error.text);

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from servers import Accounts
-from servers.faulty import FaultySMTP, wait_until
+from servers import Accounts, Postfix, free_port
+from servers.faulty import FaultySMTP, make_certificate, wait_until
 from service import BUILD, DOMAIN
 from test_check_failures import report_of
 from test_check_round_trip import check, forward_to
@@ -68,6 +68,25 @@ def test_the_customers_mailbox_is_looked_into_without_a_service(accounts, passwo
     assert server.sessions[0][1] == "MAIL FROM:<user@customer.test>" and TOKEN.search(server.contents[0])[1].decode() == story["token"]
     assert b"X-Mailtest-Check: once\r\n" in server.contents[0]
     assert story["deleted"] and accounts.mails() == []
+
+
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_scenario_3_by_a_real_server_that_wants_a_login(password, tmp_path, protocol):
+    """Postfix takes the mail from who has logged in and passes it on to the server that is responsible; Dovecot has the mailbox, and the passwords."""
+    port, (certificate, key) = free_port(), make_certificate(tmp_path, "submission.provider.test")
+    listener = f"service auth {{\n  chroot =\n  inet_listener {{\n    port = {port}\n  }}\n}}\n"
+    login = ["--smtp-user", "user@customer.test", "--smtp-password-file", password, "--tls", "require"]
+    with Accounts(mechanisms="plain login scram-sha-256", settings=listener) as dovecot, FaultySMTP(deliver=put_into(dovecot)) as mx, \
+            Postfix("provider.test", sasl=(dovecot.host, port), certificate=certificate, key=key, routes={"customer.test": ("127.0.0.1", mx.port)}) as relay:
+        to = ["--to", "user@customer.test", "--smtp", f"127.0.0.1:{relay.port}", "--tls", "require"]
+        story = story_of(*to, *login, "--scenario", "3", *look_into(dovecot, password, protocol))
+        assert story["verdict"] == "arrived" and story["scenario"] == 3, story["summary"]
+        names = [step["name"] for step in story["steps"]]
+        assert names.index("tls") < names.index("auth") < names.index("mail")
+        assert story["send_s"] <= story["total_s"] and dovecot.mails() == []
+        # Without the login the server passes nothing on; that is scenario 1, and refused.
+        refused = story_of(*to, *look_into(dovecot, password, protocol))
+    assert refused["scenario"] == 1 and refused["verdict"] == "not-sent" and refused["failure"]["step"] == "rcpt" and refused["failure"]["code"] == 554
 
 
 def test_keep_leaves_the_mail_in_the_customers_mailbox(accounts, password):

@@ -27,6 +27,17 @@ static const struct {
     { "TLS", "{\"tls\":{\"version\":\"TLSv1.3\",\"cipher\":\"X\",\"verify\":\"ok\"}}", "{\"certificate\":\"ok\",\"tls\":\"TLSv1.3 with X\"}" },
     { "none, and it was sent", "{\"sent\":true,\"tls\":{\"version\":null}}", "{\"tls\":\"none\"}" },
     { "none, but it was not sent", "{\"sent\":false,\"tls\":{\"version\":null}}", "{}" },
+    { "one server was looked at",
+      "{\"hosts\":[{\"host\":\"a.test\",\"address\":\"192.0.2.1\",\"port\":25,\"state\":\"OK\",\"tls\":{\"version\":\"TLSv1.3\",\"cipher\":\"X\"},"
+      "\"certificate\":{\"verify\":\"ok\",\"until\":\"2026-12-01T00:00:00Z\"}}],\"server\":3}",
+      "{\"certificate\":\"ok, until 2026-12-01\",\"server\":\"a.test[192.0.2.1]:25\",\"tls\":\"TLSv1.3 with X\"}" },
+    { "several servers",
+      "{\"hosts\":[{\"host\":\"a.test\",\"address\":\"192.0.2.1\",\"port\":25,\"state\":\"OK\",\"tls\":{\"version\":\"TLSv1.3\",\"cipher\":\"X\"}},"
+      "{\"host\":\"b.test\",\"address\":\"192.0.2.2\",\"port\":25,\"state\":\"WARNING\",\"tls\":null}]}",
+      "{\"server\":\"a.test[192.0.2.1]:25, b.test[192.0.2.2]:25\",\"tls\":\"a.test: TLSv1.3 with X, b.test: none\"}" },
+    { "one of them failed",
+      "{\"hosts\":[{\"host\":\"a.test\",\"address\":\"192.0.2.1\",\"port\":25,\"state\":\"CRITICAL\",\"tls\":null}]}",
+      "{\"server\":\"a.test[192.0.2.1]:25\"}" },
     { "hops", "{\"hops\":[{\"by\":\"a.test\"},{\"by\":null},{\"by\":\"b.test\"}]}", "{\"hops\":\"a.test, b.test\"}" },
     { "delivery to us",
       "{\"arrival\":{\"arrivals\":[{\"client\":{\"address\":\"192.0.2.9\"},\"tls\":{\"version\":\"TLSv1.2\",\"cipher\":\"Y\"}}]}}",

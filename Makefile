@@ -19,6 +19,7 @@ SYSCONFDIR ?= /etc
 BINDIR     ?= $(PREFIX)/bin
 SBINDIR    ?= $(PREFIX)/sbin
 DOCDIR     ?= $(PREFIX)/share/doc/mailtest
+EXAMPLEDIR ?= $(PREFIX)/share/mailtest/examples
 MANDIR     ?= $(PREFIX)/share/man
 SYSUSERDIR ?= $(PREFIX)/lib/sysusers.d
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
@@ -289,9 +290,16 @@ analyze:                                ## gcc -fanalyzer and scan-build over th
 	$(MAKE) $(PARALLEL) --output-sync=target analyze-gcc
 	$(MAKE) analyze-clang
 
-# The fuzz targets have no main of their own, so they are only compiled.
+# The fuzz targets have no main of their own, so they are only compiled. clang's warnings need no code made.
 lint-compile: all $(UNIT_PROGRAMS) $(SIMULATE) $(BENCH_PROGRAMS) $(FUZZERS:%.c=$(OBJ)/%.o)
-	$(MAKE) VARIANT=clang $(patsubst %.c,build/clang/obj/%.o,$(EVERY_C))
+	$(MAKE) VARIANT=clang $(EVERY_C:%=build/clang/checked/%.checked)
+
+$(BUILD)/checked/%.c.checked: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CHK )$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fsyntax-only -MMD -MP -MF $@.d -MT $@ $<
+	@touch $@
+
+-include $(EVERY_C:%=$(BUILD)/checked/%.checked.d)
 
 lint-tidy: $(EVERY_C:%=$(BUILD)/lint/%.tidied)
 
@@ -312,7 +320,7 @@ lint-cppcheck:
 	    --suppress=missingIncludeSystem --suppress=ctuuninitvar --suppress=uninitvar $(MACROS:%=--include=%) \
 	    --cppcheck-build-dir=build/cppcheck -I. -D_GNU_SOURCE -D__linux__ $(EVERY_C)
 
-SCRIPTS := $(shell find tools bench .ci -type f)
+SCRIPTS := $(shell find tools bench .ci conf/examples -type f)
 
 lint-scripts:
 	@echo SHELLCHECK
@@ -353,6 +361,10 @@ analyze-clang:
 
 # ---- Installing ------------------------------------------------------------------------------------------------
 
+# For other monitoring systems (docs/checker.md).
+EXAMPLES         := $(patsubst conf/examples/%,%,$(filter-out %/.,$(wildcard conf/examples/mailtest-* conf/examples/*/*)))
+EXAMPLE_PROGRAMS := mailtest-results checkmk/mailtest_checks
+
 .PHONY: install uninstall
 install: all                            ## programs, configuration, service unit, documents; honours PREFIX and DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(CONFDIR)
@@ -374,6 +386,9 @@ install: all                            ## programs, configuration, service unit
 	# Who is banned from what the operator decides: the jail is an example.
 	install -m 644 conf/fail2ban/jail.d/mailtest.conf $(DESTDIR)$(DOCDIR)/fail2ban-jail.conf
 	sed -i 's|/usr/{,local/}sbin/|$(SBINDIR)/|; s|/etc/mailtest/|$(CONFDIR)/|' $(DESTDIR)$(APPARMORDIR)/mailtestd
+	$(foreach f,$(EXAMPLES),install -D -m $(if $(filter $(EXAMPLE_PROGRAMS),$(f)),755,644) conf/examples/$(f) $(DESTDIR)$(EXAMPLEDIR)/$(f) &&) :
+	sed -i 's|/usr/local/share/mailtest/examples/|$(EXAMPLEDIR)/|g; s|/usr/local/bin/|$(BINDIR)/|g; s|/usr/local/sbin/|$(SBINDIR)/|g; s|/etc/mailtest/|$(CONFDIR)/|g' \
+	    $(EXAMPLES:%=$(DESTDIR)$(EXAMPLEDIR)/%)
 
 uninstall:                              ## what install put there, but for the configuration
 	rm -f $(DESTDIR)$(SBINDIR)/mailtestd $(DESTDIR)$(SBINDIR)/mailtestctl $(DESTDIR)$(BINDIR)/mailtest-check $(DESTDIR)$(BINDIR)/mailtest-find
@@ -381,4 +396,4 @@ uninstall:                              ## what install put there, but for the c
 	rm -f $(DESTDIR)$(FAIL2BANDIR)/filter.d/mailtest.conf
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1))) $(DESTDIR)$(SYSUSERDIR)/mailtest.conf
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(EXAMPLEDIR)

@@ -132,8 +132,9 @@ alert_first_line(struct buf *out, const struct notice *n)
     put_problem(out, n);
 }
 
-void
-alert_check_list(struct buf *out, const struct notice *n)
+/* The checks of the notice, one a line, at most NOTICE_CHECKS_MAX, and how many more there are. */
+static void
+put_check_list(struct buf *out, const struct notice *n)
 {
     for (unsigned i = 0; i < n->checks_told; i++) {
         const struct notice_check *c = &n->checks[i];
@@ -182,7 +183,7 @@ put_field(struct buf *out, enum field field, const struct notice *n)
     else if (field == FIELD_FIRST_LINE)
         alert_first_line(out, n);
     else if (field == FIELD_LIST)
-        alert_check_list(out, n);
+        put_check_list(out, n);
     else if (field == FIELD_SINCE || field == FIELD_NOW)
         put_time(out, field == FIELD_NOW ? n->now_us : n->since_us);
     else if (field == FIELD_LASTED)

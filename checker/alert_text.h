@@ -17,9 +17,6 @@
  */
 void alert_first_line(struct buf *out, const struct notice *n);
 
-/* The checks of the notice, one a line, at most NOTICE_CHECKS_MAX, and how many more there are. */
-void alert_check_list(struct buf *out, const struct notice *n);
-
 /*
  * Writes a template with the notice's values in place of {{kind}}, {{state}}, {{first_line}}, {{incident}}, {{notice}}, {{cause}}, {{check}}, {{checks_count}},
  * {{since}}, {{now}}, {{lasted}}, {{verdict}}, {{step}}, {{host}}, {{code}}, {{reply}}, {{reason}} and {{list}}; those of a check are the first check's.

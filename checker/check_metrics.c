@@ -143,4 +143,16 @@ check_metrics_write(const struct check_metrics *m, unsigned checks, check_metric
         if (r.last_success_us > 0)
             buf_printf(out, "mailtest_check_last_success_timestamp_seconds{check=\"%s\"} %.3f\n", r.name, (double)r.last_success_us / 1e6);
     }
+    put_head(out, "total_seconds", "gauge", "time from the sending to the arrival, of the last run, where that came to it");
+    for (unsigned i = 0; i < checks; i++) {
+        row(arg, i, &r);
+        if (r.total_us > 0)
+            buf_printf(out, "mailtest_check_total_seconds{check=\"%s\"} %.6f\n", r.name, (double)r.total_us / 1e6);
+    }
+    put_head(out, "interval_seconds", "gauge", "time from one run to the next, of checks that are enabled");
+    for (unsigned i = 0; i < checks; i++) {
+        row(arg, i, &r);
+        if (r.interval_ms > 0)
+            buf_printf(out, "mailtest_check_interval_seconds{check=\"%s\"} %.15g\n", r.name, r.interval_ms / 1000.0);
+    }
 }

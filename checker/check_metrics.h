@@ -27,6 +27,8 @@ struct check_metrics_row {
     enum state  state;              /* of the last run; only when known */
     bool        known;
     uint64_t    last_success_us;    /* wall clock; 0: none */
+    uint64_t    total_us;           /* of the last run; 0: not known */
+    uint32_t    interval_ms;        /* 0: it is disabled, which takes it out of rules about what did not come in time */
 };
 typedef void check_metrics_row_fn(void *arg, unsigned check, struct check_metrics_row *out);
 

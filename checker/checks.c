@@ -2,9 +2,8 @@
 
 #include "checker/checks_load.h"
 #include "lib/error.h"
-#include "lib/log.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -248,6 +247,7 @@ checks_read_file(const char *file, struct checks **out, struct config_error *err
     if (rc == MT_OK)
         rc = checks_parse(buf_slice(&text), file, &c, error);
     buf_fini(&text);
+    assert(rc != MT_OK || c != NULL);
     if (rc == MT_OK && c->blocklists_file != NULL)
         rc = read_lists(c, file, error);
     if (rc != MT_OK) {

@@ -77,7 +77,7 @@ struct alert_way {
     const char         *from;
     const char         *to[ALERT_RECIPIENTS_MAX];
     unsigned            to_count;
-    const char         *subject;        /* templates (alert_template.h); NULL: the built-in ones */
+    const char         *subject;        /* templates (alert_text.h); NULL: the built-in ones */
     const char         *text;
     uint32_t            timeout_ms;
     uint32_t            give_up_ms;     /* after so long a notice that nobody took is dead */
@@ -100,7 +100,7 @@ struct contact {
 
 /* What an answer of a block list means. */
 struct block_list_code {
-    const char *answer;                 /* "127.0.0.2", "127.0.0.4-7", "127.0.0.*"; "127.0.0.&8": bit 8 is set in the last octet (blacklist.h) */
+    const char *answer;                 /* "127.0.0.2", "127.0.0.4-7", "127.0.0.*"; "127.0.0.&8": bit 8 is set in the last octet (block_name.h) */
     const char *meaning;
     bool        ignored;                /* no listing: an error code such as 127.255.255.254 (our resolver is refused) */
 };

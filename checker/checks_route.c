@@ -5,6 +5,7 @@
 #include "checker/checks_load.h"
 
 #include "lib/error.h"
+#include "lib/token.h"
 
 #include <stdio.h>
 
@@ -114,6 +115,7 @@ static void
 load_send(struct loader *l, const char *section, const struct raw_check *raw, const struct preset *preset, struct plan *p)
 {
     const struct server_entry *entry = NULL;
+    struct token               token;
     unsigned                   way;
 
     if (raw->server != NULL) {
@@ -142,6 +144,8 @@ load_send(struct loader *l, const char *section, const struct raw_check *raw, co
     load_bool(l, GIVEN(section, raw, each_mx), false, &p->each_mx);
     load_text(l, GIVEN(section, raw, sendmail), TEXT_FILE, "/usr/sbin/sendmail", &p->sendmail);
     load_text(l, GIVEN(section, raw, expect), TEXT_LINE, NULL, &p->expect);
+    if (p->expect != NULL && token_decode(slice_of(p->expect), &token) != MT_OK)
+        load_refuse(l, GIVEN(section, raw, expect), "a token; without expect any genuine one counts");
     load_text(l, GIVEN(section, raw, to), TEXT_ADDRESS, NULL, &p->to);
     if (p->send != SEND_NONE && p->to == NULL)
         load_fail(l, GIVEN_NONE(section, ""), "found without to, allowed: the address that the test mail goes to");

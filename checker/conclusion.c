@@ -160,11 +160,19 @@ conclude_not_sent(struct story *s, const struct conclusion_sending *sending)
     conclude(s, TRIP_NOT_SENT, STATE_CRITICAL, "%s%s", sending->fault, tries);
 }
 
+static enum own_trouble
+whose_fetch(const struct story *s)
+{
+    if (strcmp(s->fetch_step, "login") == 0)
+        return OWN_LOGIN;
+    return strcmp(s->fetch_step, "connect") == 0 ? OWN_MACHINE : OWN_RESOLVER;
+}
+
 void
 conclude_not_fetched(struct story *s, const struct plan *p)
 {
     if (s->fetch_own)
-        conclude_own_trouble(s, strcmp(s->fetch_step, "login") == 0 ? OWN_LOGIN : OWN_RESOLVER, "%s of the account at %s:%u failed here: %s", s->fetch_step,
+        conclude_own_trouble(s, whose_fetch(s), "%s of the account at %s:%u failed here: %s", s->fetch_step,
                              p->account.host, p->account.port, s->fetch_reason);
     conclude(s, TRIP_NOT_FETCHED, STATE_CRITICAL, "%s of %s failed: %s", s->fetch_step, s->fetch_host, s->fetch_reason);
 }

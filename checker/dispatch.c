@@ -228,7 +228,9 @@ on_sent(void *arg, const struct sender_result *result)
 
     d->sender = NULL;
     d->sendmail = NULL;
-    if (!result->accepted)
+    if (result->own_trouble)
+        fail_own(d, OWN_MACHINE, "sending", result->reason);
+    else if (!result->accepted)
         go_on(d, a);
     tell(d);
 }

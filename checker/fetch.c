@@ -3,6 +3,7 @@
 #include "checker/clock.h"
 #include "checker/credential.h"
 #include "checker/sasl_client.h"
+#include "checker/secret_echo.h"
 #include "lib/display.h"
 #include "lib/error.h"
 
@@ -79,6 +80,8 @@ fetch_note(struct fetch *f, const char *step, const char *what, struct slice wor
 
     if (r->step[0] != '\0')
         return;
+    if (secret_echo_is_in(f->secret, words))
+        words = slice_of(SECRET_ECHO_SAID);
     slice_copy(r->step, sizeof(r->step), slice_of(step));
     buf_init(&text, sizeof(r->reason) * 4);
     buf_append_string(&text, what);
@@ -231,15 +234,6 @@ fetch_login_challenge(struct fetch *f, struct slice base64)
     buf_wipe(&out);
 }
 
-static void
-forget_secret(struct fetch *f)
-{
-    sasl_client_free(f->sasl);
-    f->sasl = NULL;
-    sodium_free(f->secret);
-    f->secret = NULL;
-}
-
 bool
 fetch_login_passed(struct fetch *f)
 {
@@ -248,7 +242,8 @@ fetch_login_passed(struct fetch *f)
         fetch_fail(f, "login", sasl_client_reason(f->sasl), slice_of(NULL));
         return false;
     }
-    forget_secret(f);
+    sasl_client_free(f->sasl);
+    f->sasl = NULL;             /* the secret itself stays: no word of the server that repeats it is told */
     return true;
 }
 
@@ -274,7 +269,7 @@ static void
 on_link(void *arg, enum mail_link_event event)
 {
     struct fetch *f = arg;
-    const char   *step;
+    const char   *step, *reason;
 
     if (f->over)
         return;
@@ -286,8 +281,11 @@ on_link(void *arg, enum mail_link_event event)
         fetch_finish(f);
     } else {
         step = mail_link_step(f->link);
+        reason = mail_link_reason(f->link);
         f->result.hopeless = f->result.hopeless || mail_link_no_trust(f->link);
-        fetch_fail(f, step[0] != '\0' ? step : f->protocol->step(f->dialogue), mail_link_reason(f->link), slice_of(NULL));
+        f->result.own_trouble = mail_link_own_trouble(f->link);
+        fetch_fail(f, step[0] != '\0' ? step : f->protocol->step(f->dialogue),
+            secret_echo_is_in(f->secret, slice_of(reason)) ? SECRET_ECHO_SAID : reason, slice_of(NULL));
     }
 }
 

@@ -57,6 +57,7 @@ struct fetch_result {
     unsigned deleted, leftovers_deleted;
     bool     looked;                /* the account was looked into: what is not found was not there */
     bool     hopeless;              /* as in struct watch_result */
+    bool     own_trouble;           /* no descriptor, or no memory, for a connection: nothing is known of the account */
     bool     refused;               /* the server did not take the secret */
     char     step[16];              /* empty: nothing failed */
     char     host[ROUTE_HOST_BYTES];
@@ -96,7 +97,7 @@ struct fetch {
     struct sasl_client          *sasl;          /* during the login */
     const char                  *mechanism;     /* its name */
     bool                         first_said;    /* its first message has gone out */
-    char                        *secret;        /* sodium_malloc; NULL after the login */
+    char                        *secret;        /* sodium_malloc */
     const struct fetch_protocol *protocol;
     void                        *dialogue;
     fetch_done_fn               *done;

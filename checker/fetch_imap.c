@@ -32,8 +32,9 @@ imap_start(struct fetch *f)
     return d;
 }
 
-const char *
-imap_step_name(const struct imap_dialogue *d)
+/* The step under way, for failures. */
+static const char *
+step_name_of(const struct imap_dialogue *d)
 {
     switch (d->step) {
     case CAPABILITY:
@@ -59,7 +60,7 @@ imap_step_name(const struct imap_dialogue *d)
 static const char *
 imap_step(const void *dialogue)
 {
-    return imap_step_name(dialogue);
+    return step_name_of(dialogue);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -77,7 +78,7 @@ say(struct imap_dialogue *d, enum imap_step step, const char *format, ...)
     va_end(args);
     buf_append_string(&out, "\r\n");
     if (out.fault != MT_OK)
-        fetch_fail(d->f, imap_step_name(d), "a command is too long", slice_of(NULL));
+        fetch_fail(d->f, step_name_of(d), "a command is too long", slice_of(NULL));
     else
         mail_link_send(d->f->link, buf_slice(&out));
     buf_fini(&out);
@@ -171,7 +172,7 @@ static void
 take_untagged(struct imap_dialogue *d, const struct imap_response *r)
 {
     if (r->condition == IMAP_BYE && d->step != LOGOUT)
-        fetch_fail(d->f, imap_step_name(d), "the server said BYE", r->text);
+        fetch_fail(d->f, step_name_of(d), "the server said BYE", r->text);
     else if (slice_equal_nocase(r->name, slice_of("CAPABILITY")) && (d->step == CAPABILITY || d->step == CAPABILITY_AGAIN))
         imap_take_capabilities(d, r->text);
     else if (r->has_number && slice_equal_nocase(r->name, slice_of("EXISTS")))
@@ -219,7 +220,7 @@ take_refusal(struct imap_dialogue *d, const struct imap_response *r)
         fetch_note(d->f, "delete", "the mails cannot be deleted", r->text);
         return true;
     default:
-        fetch_fail(d->f, imap_step_name(d), "the server refused a command", r->text);
+        fetch_fail(d->f, step_name_of(d), "the server refused a command", r->text);
         return false;
     }
 }
@@ -231,7 +232,7 @@ take_tagged(struct imap_dialogue *d, const struct imap_response *r)
 
     snprintf(tag, sizeof(tag), "m%u", d->tag);
     if (!slice_equal(r->tag, slice_of(tag))) {
-        fetch_fail(d->f, imap_step_name(d), "the server answered another command than was said", r->tag);
+        fetch_fail(d->f, step_name_of(d), "the server answered another command than was said", r->tag);
         return;
     }
     d->refused = r->condition != IMAP_OK;
@@ -256,7 +257,7 @@ imap_octets(void *dialogue)
 
         at += len;
         if (imap_response_parse(whole, &r) != MT_OK)
-            fetch_fail(d->f, imap_step_name(d), "the server's answer is no IMAP", slice_trim(whole));
+            fetch_fail(d->f, step_name_of(d), "the server's answer is no IMAP", slice_trim(whole));
         else if (r.kind == IMAP_CONTINUE && d->step == LOGIN && d->f->sasl != NULL)
             fetch_login_challenge(d->f, r.text);
         else if (r.kind == IMAP_UNTAGGED)
@@ -265,7 +266,7 @@ imap_octets(void *dialogue)
             take_tagged(d, &r);
     }
     if (!d->f->over && rc != MT_OK && rc != MT_EAGAIN)
-        fetch_fail(d->f, imap_step_name(d), rc == MT_ESIZE ? "the server's answer is too large" : "the server's answer is no IMAP", slice_of(NULL));
+        fetch_fail(d->f, step_name_of(d), rc == MT_ESIZE ? "the server's answer is too large" : "the server's answer is no IMAP", slice_of(NULL));
     buf_consume(in, at);
 }
 

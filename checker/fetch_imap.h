@@ -44,9 +44,6 @@ struct imap_dialogue {
     bool               refused;             /* the last command */
 };
 
-/* The name of the step under way, for failures. */
-const char *imap_step_name(const struct imap_dialogue *d);
-
 /* What CAPABILITY told; the login by the best of it; and whether a refusal of it may heal by time. */
 void imap_take_capabilities(struct imap_dialogue *d, struct slice text);
 void imap_log_in(struct imap_dialogue *d);

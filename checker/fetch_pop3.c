@@ -31,6 +31,7 @@ struct dialogue {
     bool          refused;          /* the last command */
     char          mechanisms[512];  /* that are offered, with blanks between them */
     bool          no_top;
+    bool          withheld;         /* a mail could not be had: what was not found may be there */
     uint32_t      count;            /* of the maildrop */
     struct mail   mails[FETCH_POP3_MAX];    /* newest last; a ring while UIDL is read */
     unsigned      mail_count, at;
@@ -263,7 +264,9 @@ take_refusal(struct dialogue *d, const struct pop3_status *s)
     case TOP:
         d->no_top = true;
         return true;
-    case RETR:                          /* another session has deleted it */
+    case RETR:                          /* another session has deleted it; or it is ours and cannot be had */
+        d->withheld = true;
+        fetch_note(d->f, "fetch", "a mail cannot be fetched", s->text);
         return true;
     case DELE:
         fetch_note(d->f, "delete", "a mail cannot be deleted", s->text);
@@ -375,7 +378,7 @@ end_session(struct dialogue *d)
 {
     d->f->result.deleted = d->deleted;
     d->f->result.leftovers_deleted = d->leftovers_deleted;
-    d->f->result.looked = true;
+    d->f->result.looked = !d->withheld;
     fetch_finish(d->f);
 }
 

@@ -19,7 +19,7 @@ enum {
     GAP_MAX_MS     = 30000,
     SILENCE_MAX_S  = 50,        /* the service says something each 15 s */
     ASK_BATCH      = 100,       /* tokens in one request */
-    ASK_GAP_MS     = 2000,      /* after one that failed */
+    ASK_GAP_MS     = 2000,      /* after one that failed; and from one time that all are asked for to the next */
     BUCKETS        = 1u << 14,
     HEARD_MAX_BYTES = 4 * 1024 * 1024,  /* in one turn */
     NAME_MAX_BYTES = TOKEN_CHARS > MAILBOX_NAME_MAX ? TOKEN_CHARS : MAILBOX_NAME_MAX,
@@ -66,6 +66,8 @@ struct hosted {
     unsigned           batch;               /* tokens in one request, at most */
     struct api_call   *ask;
     struct event      *ask_soon;
+    struct event      *catch_up;            /* asks for all */
+    uint64_t           caught_up_us;        /* when it last did */
 
     struct hosted_state state;
 };
@@ -336,6 +338,27 @@ ask_for_all(struct hosted *h)
             hosted_wait_ask(w);
 }
 
+static void
+on_catch_up(evutil_socket_t fd, short what, void *arg)
+{
+    struct hosted *h = arg;
+
+    (void)fd, (void)what;
+    h->caught_up_us = monotonic_us();
+    log_warning("event=stream-reset waiting=%u", h->waiting);
+    ask_for_all(h);
+}
+
+/* At once, but for a service that says so again and again: all that wait is much to go through. */
+static void
+catch_up(struct hosted *h)
+{
+    uint64_t now = monotonic_us(), earliest = h->caught_up_us + (uint64_t)ASK_GAP_MS * 1000;
+
+    if (!event_pending(h->catch_up, EV_TIMEOUT, NULL))
+        arm(h->catch_up, h->caught_up_us == 0 || now >= earliest ? 0 : (uint32_t)((earliest - now) / 1000));
+}
+
 /* ---- The stream ----------------------------------------------------------------------------------------------------- */
 
 static void
@@ -348,8 +371,7 @@ on_event(void *arg, const struct sse_event *e)
     h->state.events++;
     if (strcmp(e->name, "reset") == 0) {
         h->state.resets++;
-        log_warning("event=stream-reset waiting=%u", h->waiting);
-        ask_for_all(h);
+        catch_up(h);
         return;
     }
     data = json_loadb(e->data.data, e->data.len, JSON_ALLOW_NUL, NULL);
@@ -497,7 +519,8 @@ hosted_new(struct event_base *base, struct api *api, const char *last_event_id)
     h->silence = evtimer_new(base, on_silence, h);
     h->turn = event_new(base, -1, 0, on_turn, h);
     h->ask_soon = evtimer_new(base, on_ask_soon, h);
-    if (h->buckets == NULL || h->rest == NULL || h->silence == NULL || h->turn == NULL || h->ask_soon == NULL) {
+    h->catch_up = evtimer_new(base, on_catch_up, h);
+    if (h->buckets == NULL || h->rest == NULL || h->silence == NULL || h->turn == NULL || h->ask_soon == NULL || h->catch_up == NULL) {
         hosted_free(h);
         return NULL;
     }
@@ -508,11 +531,11 @@ hosted_new(struct event_base *base, struct api *api, const char *last_event_id)
 void
 hosted_free(struct hosted *h)
 {
-    struct event *events[4];
+    struct event *events[5];
 
     if (h == NULL)
         return;
-    events[0] = h->rest, events[1] = h->silence, events[2] = h->turn, events[3] = h->ask_soon;
+    events[0] = h->rest, events[1] = h->silence, events[2] = h->turn, events[3] = h->ask_soon, events[4] = h->catch_up;
     api_cancel(h->stream);
     api_cancel(h->ask);
     for (size_t i = 0; i < COUNT(events); i++)

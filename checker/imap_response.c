@@ -198,6 +198,9 @@ imap_has_word(struct slice text, const char *word)
 
 /* ---- Pieces of an answer ------------------------------------------------------------------------------------------ */
 
+/* A piece of an answer: an atom, a string (quoted or a literal), or a parenthesis. */
+enum imap_piece { IMAP_END, IMAP_ATOM, IMAP_STRING, IMAP_OPEN, IMAP_CLOSE, IMAP_BROKEN };
+
 static enum imap_piece
 take_quoted(struct slice *rest, struct slice *octets)
 {
@@ -250,8 +253,9 @@ take_atom(struct slice *rest, struct slice *octets)
     return IMAP_ATOM;
 }
 
-enum imap_piece
-imap_piece_next(struct slice *rest, struct slice *octets)
+/* The next one; *rest moves on. An atom goes on over "[…]", as in BODY[HEADER.FIELDS (Subject)]. octets of a quoted string are with their backslashes. */
+static enum imap_piece
+piece_next(struct slice *rest, struct slice *octets)
 {
     char c;
 
@@ -280,7 +284,7 @@ skip_value(struct slice *rest)
 
     do {
         struct slice    octets;
-        enum imap_piece piece = imap_piece_next(rest, &octets);
+        enum imap_piece piece = piece_next(rest, &octets);
 
         if (piece == IMAP_BROKEN || piece == IMAP_END || (piece == IMAP_CLOSE && depth == 0))
             return false;
@@ -294,7 +298,7 @@ skip_value(struct slice *rest)
 static bool
 take_value(struct slice *rest, struct slice *octets)
 {
-    enum imap_piece piece = imap_piece_next(rest, octets);
+    enum imap_piece piece = piece_next(rest, octets);
 
     if (piece == IMAP_ATOM && slice_equal_nocase(*octets, slice_of("NIL")))
         *octets = slice_sub(*octets, 0, 0);
@@ -307,10 +311,10 @@ take_flags(struct slice *rest, const char *wanted, bool *has)
 {
     struct slice flag;
 
-    if (imap_piece_next(rest, &flag) != IMAP_OPEN)
+    if (piece_next(rest, &flag) != IMAP_OPEN)
         return false;
     for (;;) {
-        enum imap_piece piece = imap_piece_next(rest, &flag);
+        enum imap_piece piece = piece_next(rest, &flag);
 
         if (piece == IMAP_CLOSE)
             return true;
@@ -346,10 +350,10 @@ imap_fetched_read(struct slice text, struct imap_fetched *out)
     struct imap_fetched f = { .uid = 0 };
     struct slice        rest = text, name;
 
-    if (imap_piece_next(&rest, &name) != IMAP_OPEN)
+    if (piece_next(&rest, &name) != IMAP_OPEN)
         return MT_ESYNTAX;
     for (;;) {
-        enum imap_piece piece = imap_piece_next(&rest, &name);
+        enum imap_piece piece = piece_next(&rest, &name);
 
         if (piece == IMAP_CLOSE)
             break;
@@ -392,9 +396,9 @@ imap_listed_read(struct slice text, struct imap_listed *out)
     struct slice       rest = text, octets;
     enum imap_piece    piece;
 
-    if (imap_piece_next(&rest, &octets) != IMAP_OPEN)
+    if (piece_next(&rest, &octets) != IMAP_OPEN)
         return MT_ESYNTAX;
-    while ((piece = imap_piece_next(&rest, &octets)) == IMAP_ATOM) {
+    while ((piece = piece_next(&rest, &octets)) == IMAP_ATOM) {
         l.junk = l.junk || slice_equal_nocase(octets, slice_of("\\Junk"));
         if (slice_equal_nocase(octets, slice_of("\\Noselect")) || slice_equal_nocase(octets, slice_of("\\NonExistent")))
             l.selectable = false;
@@ -403,7 +407,7 @@ imap_listed_read(struct slice text, struct imap_listed *out)
         return MT_ESYNTAX;
     if (octets.len > 0)
         l.delimiter = octets.data[octets.len - 1];
-    piece = imap_piece_next(&rest, &octets);
+    piece = piece_next(&rest, &octets);
     if ((piece != IMAP_ATOM && piece != IMAP_STRING) || octets.len == 0 || !unquote(octets, l.name, sizeof(l.name)))
         return MT_ESYNTAX;
     *out = l;

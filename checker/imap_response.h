@@ -47,12 +47,6 @@ bool imap_number_next(struct slice *rest, uint32_t *out);
 /* Whether the words of text, separated by blanks, hold this one, without case. */
 bool imap_has_word(struct slice text, const char *word);
 
-/* A piece of an answer: an atom, a string (quoted or a literal), or a parenthesis. */
-enum imap_piece { IMAP_END, IMAP_ATOM, IMAP_STRING, IMAP_OPEN, IMAP_CLOSE, IMAP_BROKEN };
-
-/* The next one; *rest moves on. An atom goes on over "[…]", as in BODY[HEADER.FIELDS (Subject)]. octets of a quoted string are with their backslashes. */
-enum imap_piece imap_piece_next(struct slice *rest, struct slice *octets);
-
 /* What FETCH told of one message. Members that were not told are empty or 0. */
 struct imap_fetched {
     uint32_t     uid;

@@ -23,6 +23,10 @@ last_run_take(struct last_run *l, const struct outcome *outcome)
     l->known = true;
     l->state = outcome->state;
     l->started_us = outcome->started_us;
+    l->total_us = 0;
+    for (unsigned i = 0; i < outcome->times_count; i++)
+        if (strcmp(outcome->times[i].name, "total") == 0)
+            l->total_us = outcome->times[i].us;
     if (outcome->state == STATE_OK || outcome->state == STATE_WARNING)
         l->last_success_us = outcome->started_us;
     if (outcome->client[0] != '\0')

@@ -13,6 +13,7 @@ struct last_run {
     enum state state;
     uint64_t   started_us;          /* wall clock */
     uint64_t   last_success_us;     /* wall clock: the beginning of the last one that was OK or WARNING; 0: none */
+    uint64_t   total_us;            /* how long it took from the sending to the arrival; 0: it did not come to that, or ran before a restart. Not kept */
     char       client[46];          /* empty: not known */
     json_t    *traits;              /* change.h; NULL: none. Owned */
 };

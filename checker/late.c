@@ -78,6 +78,23 @@ on_forgotten(void *arg, const struct api_reply *reply)
     entry_free(e);
 }
 
+static double
+time_of(const json_t *times, const char *name)
+{
+    return json_number_value(json_object_get(times, name));     /* 0 where there is none */
+}
+
+/* From the beginning of sending, and from the server's 250, as of a run whose mail came in time. */
+static void
+put_way(json_t *times, double since_start_s)
+{
+    double total_s = since_start_s - time_of(times, "mint"), transit_s = total_s - time_of(times, "send");
+
+    json_object_set_new(times, "total", json_real(total_s > 0 ? total_s : 0));
+    if (json_object_get(times, "send") != NULL)
+        json_object_set_new(times, "transit", json_real(transit_s > 0 ? transit_s : 0));
+}
+
 /* The result as it was told, with what is known now. */
 static json_t *
 amended(json_t *result, const struct outcome *o, uint64_t came_us)
@@ -88,7 +105,7 @@ amended(json_t *result, const struct outcome *o, uint64_t came_us)
     rfc3339_text_us(came_us, at);
     json_object_set_new(result, "verdict", json_string(o->verdict));
     json_object_set_new(result, "reason", json_string(o->reason));
-    json_object_set_new(times, "total", json_real((double)(came_us - o->started_us) / 1e6));
+    put_way(times, (double)(came_us - o->started_us) / 1e6);
     json_object_set_new(document, "verdict", json_string(o->verdict));
     json_object_set_new(document, "arrived", json_true());
     json_object_set_new(document, "arrived_at", json_string(at));

@@ -80,8 +80,9 @@ field_value(struct slice line, const char *name, struct slice *value)
     return true;
 }
 
-bool
-mail_has_label(struct slice octets, const char *label, bool own_header_alone)
+/* Whether a line, of the header or anywhere, is the field with this label. */
+static bool
+has_label(struct slice octets, const char *label, bool own_header_alone)
 {
     struct slice line, value;
 
@@ -147,12 +148,12 @@ is_leftover(const struct mail_judge *j, struct slice octets, int64_t now_unix)
 {
     switch (message_kind_of(j->message.parsed.traits, true)) {
     case KIND_ARRIVED:
-        return tokens_are_old(j, now_unix) && mail_has_label(octets, j->label, true);
+        return tokens_are_old(j, now_unix) && has_label(octets, j->label, true);
     case KIND_BOUNCED:
     case KIND_NOTICE:
     case KIND_AUTOREPLY:
     case KIND_RECEIPT:
-        return tokens_are_old(j, now_unix) && mail_has_label(octets, j->label, false);
+        return tokens_are_old(j, now_unix) && has_label(octets, j->label, false);
     default:
         return false;
     }

@@ -59,7 +59,4 @@ json_t *mail_judge_arrival(struct mail_judge *j);
 /* What it reports, as the member "report"; json null where it is no report. The caller owns it. */
 json_t *mail_judge_report(struct mail_judge *j);
 
-/* Whether an octets' line, anywhere, is the field with this label: for tests. */
-bool mail_has_label(struct slice octets, const char *label, bool own_header_alone);
-
 #endif

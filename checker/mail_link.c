@@ -4,12 +4,14 @@
 #include "checker/certificate.h"
 #include "lib/curl_loop.h"
 #include "lib/display.h"
+#include "lib/duration.h"
 #include "lib/error.h"
 
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum {
     OUT_LIMIT_BYTES  = 64 * 1024,
@@ -46,6 +48,7 @@ struct mail_link {
     char                  tls_version[16], tls_verify[128];
     char                  step[16], reason[MAIL_LINK_REASON_BYTES];
     bool                  no_trust;
+    int                   socket_errno;     /* why this machine has no socket for us; 0: it has */
 };
 
 static void connect_next(struct mail_link *l);
@@ -108,6 +111,12 @@ bool
 mail_link_no_trust(const struct mail_link *l)
 {
     return l->no_trust;
+}
+
+bool
+mail_link_own_trouble(const struct mail_link *l)
+{
+    return l->socket_errno != 0;
 }
 
 /* ---- How it ends -------------------------------------------------------------------------------------------------- */
@@ -275,11 +284,11 @@ static void
 on_patience(evutil_socket_t fd, short what, void *arg)
 {
     struct mail_link *l = arg;
-    char              text[80];
+    char              text[80], limit[DURATION_TEXT_BYTES];
 
     (void)fd;
     (void)what;
-    snprintf(text, sizeof(text), "no reply within %u s", l->task.timeout_ms / 1000);
+    snprintf(text, sizeof(text), "no reply within %s", duration_limit_text(l->task.timeout_ms, limit));
     lose(l, "", text);
 }
 
@@ -316,6 +325,18 @@ on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
     return 0;
 }
 
+static curl_socket_t
+on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct mail_link *l = arg;
+    curl_socket_t     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    (void)purpose;
+    if (fd == CURL_SOCKET_BAD && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+        l->socket_errno = errno;
+    return fd;
+}
+
 static bool
 is_about_tls(CURLcode result)
 {
@@ -345,15 +366,20 @@ static void
 fail_connect(struct mail_link *l, CURLcode result)
 {
     const char *step = failed_step(l, result);
-    char        text[MAIL_LINK_REASON_BYTES];
+    char        text[MAIL_LINK_REASON_BYTES], limit[DURATION_TEXT_BYTES];
+    bool        tls_refused = result == CURLE_USE_SSL_FAILED && l->said_tls;    /* which another time it may not be */
     long        err = 0;
 
     curl_easy_getinfo(l->transfer.easy, CURLINFO_OS_ERRNO, &err);
-    l->no_trust = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE || result == CURLE_USE_SSL_FAILED;
-    if (result == CURLE_OPERATION_TIMEDOUT)
-        snprintf(text, sizeof(text), "no %s within %u s", strcmp(step, "connect") == 0 ? "connection" : "reply", l->task.timeout_ms / 1000);
+    l->no_trust = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE || (result == CURLE_USE_SSL_FAILED && !tls_refused);
+    if (l->socket_errno != 0)
+        snprintf(text, sizeof(text), "%s", strerror(l->socket_errno));
+    else if (result == CURLE_OPERATION_TIMEDOUT)
+        snprintf(text, sizeof(text), "no %s within %s", strcmp(step, "connect") == 0 ? "connection" : "reply", duration_limit_text(l->task.timeout_ms, limit));
     else if (result == CURLE_COULDNT_CONNECT && err != 0)
         snprintf(text, sizeof(text), "%s", strerror((int)err));
+    else if (tls_refused)
+        snprintf(text, sizeof(text), "%s refused, the server said: %.250s", l->task.pop3 ? "STLS" : "STARTTLS", l->last_line);
     else if (result == CURLE_USE_SSL_FAILED)
         snprintf(text, sizeof(text), "the server does not offer %s", l->task.pop3 ? "STLS" : "STARTTLS");
     else if (is_about_tls(result))
@@ -478,6 +504,8 @@ set_options(struct mail_link *l)
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
     curl_easy_setopt(easy, CURLOPT_DEBUGDATA, l);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, l);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)l->task.timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)l->task.timeout_ms);
     set_tls(l);

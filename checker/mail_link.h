@@ -63,4 +63,7 @@ const char *mail_link_reason(const struct mail_link *l);
 /* It failed for want of trust: no TLS where it is demanded, or a certificate that is not valid. Time does not heal that. */
 bool mail_link_no_trust(const struct mail_link *l);
 
+/* It failed for want of a descriptor, or of memory, on this machine: nothing is known of the server. */
+bool mail_link_own_trouble(const struct mail_link *l);
+
 #endif

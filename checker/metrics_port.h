@@ -2,7 +2,7 @@
 #define CHECKER_METRICS_PORT_H
 /*
  * metrics_port - the checker's own HTTP port: /metrics for Prometheus, /healthz (the loop turns) and /readyz (it does its work). GET and HEAD alone, small
- * requests, a time limit; no secret is told.
+ * requests, a time limit, at most 64 connections, of which the oldest gives way; no secret is told.
  */
 
 #include "lib/buf.h"

@@ -1,24 +1,13 @@
 #include "checker/notice_json.h"
 
 #include "checker/alert_text.h"
+#include "checker/json_put.h"
 #include "lib/error.h"
-#include "lib/rfc3339.h"
-
-#define PUT(object, key, value) json_object_set_new((object), (key), (value))
-
-static json_t *
-text_or_null(const char *text)
-{
-    return text[0] == '\0' ? json_null() : json_string(text);
-}
 
 static void
 put_time(json_t *j, const char *name, const char *name_us, uint64_t us)
 {
-    char   text[RFC3339_TEXT_BYTES];
-    size_t len = rfc3339_text_us(us, text);
-
-    PUT(j, name, json_stringn(text, len));
+    PUT(j, name, json_time_us(us));
     PUT(j, name_us, json_integer((json_int_t)us));
 }
 
@@ -30,12 +19,12 @@ check_json(const struct notice_check *c)
     PUT(j, "name", json_string(c->name));
     PUT(j, "state", json_string(state_name(c->state)));
     put_time(j, "since", "since_us", c->since_us);
-    PUT(j, "verdict", text_or_null(c->verdict));
-    PUT(j, "step", text_or_null(c->step));
-    PUT(j, "host", text_or_null(c->host));
-    PUT(j, "code", c->code != 0 ? json_integer(c->code) : json_null());
-    PUT(j, "reply", text_or_null(c->reply));
-    PUT(j, "reason", text_or_null(c->reason));
+    PUT(j, "verdict", json_text_or_null(c->verdict));
+    PUT(j, "step", json_text_or_null(c->step));
+    PUT(j, "host", json_text_or_null(c->host));
+    PUT(j, "code", json_code_or_null(c->code));
+    PUT(j, "reply", json_text_or_null(c->reply));
+    PUT(j, "reason", json_text_or_null(c->reason));
     return j;
 }
 
@@ -51,7 +40,7 @@ notice_to_json(const struct notice *n)
     PUT(j, "incident", json_integer((json_int_t)n->incident));
     PUT(j, "kind", json_string(notice_kind_name(n->kind)));
     PUT(j, "state", json_string(state_name(n->state)));
-    PUT(j, "cause", text_or_null(n->cause));
+    PUT(j, "cause", json_text_or_null(n->cause));
     PUT(j, "first_line", json_stringn(line.data, line.len));
     put_time(j, "now", "now_us", n->now_us);
     put_time(j, "since", "since_us", n->since_us);

@@ -1,13 +1,5 @@
 #include "checker/offset.h"
 
-#include <string.h>
-
-void
-offset_init(struct offset *o)
-{
-    memset(o, 0, sizeof(*o));
-}
-
 /* Monotonic time since the bounds were made gives them so much room, to either side. */
 static int64_t
 drift_us(const struct offset *o, uint64_t now_us)

@@ -15,14 +15,13 @@
 /* How far two clocks may run apart: 100 parts in a million, 8.6 s a day. */
 #define OFFSET_DRIFT_PPM 100u
 
+/* All zeros at first. */
 struct offset {
     bool     known;
     int64_t  low_us, high_us;   /* the difference lies between these, both among them, as of at_us */
     uint64_t at_us;             /* monotonic */
     unsigned jumps;             /* how often the service's clock was set, as far as could be seen */
 };
-
-void offset_init(struct offset *o);
 
 /* The service said service_us (since 1970) after asked_us and before answered_us (monotonic). Nonsense (asked after answered, 0) is ignored. */
 void offset_take(struct offset *o, uint64_t service_us, uint64_t asked_us, uint64_t answered_us);

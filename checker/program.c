@@ -2,6 +2,7 @@
 
 #include "lib/buf.h"
 #include "lib/display.h"
+#include "lib/duration.h"
 #include "lib/error.h"
 
 #include <assert.h>
@@ -152,11 +153,12 @@ give_reason(struct program *p)
     struct program_result *r = &p->result;
     const char            *colon = r->errors[0] != '\0' ? ": " : "";
     const size_t           size = sizeof(r->reason);
+    char                   limit[DURATION_TEXT_BYTES];
 
     if (!r->started)
         snprintf(r->reason, size, "it cannot be started: %.200s", strerror(p->start_errno));
     else if (r->timed_out)
-        snprintf(r->reason, size, "it did not end within %u s%s%.150s", p->timeout_ms / 1000, colon, r->errors);
+        snprintf(r->reason, size, "it did not end within %s%s%.150s", duration_limit_text(p->timeout_ms, limit), colon, r->errors);
     else if (r->signal != 0)
         snprintf(r->reason, size, "it was ended by signal %d%s%.150s", r->signal, colon, r->errors);
     else if (r->exit_code < 0)

@@ -2,69 +2,14 @@
 
 #include "checker/report.h"
 
-#include "lib/display.h"
-#include "lib/error.h"
-#include "lib/rfc3339.h"
-
-#define PUT(object, key, value) json_object_set_new((object), (key), (value))
-
-static json_t *
-seconds(uint64_t us)
-{
-    return json_real((double)us / 1e6);
-}
-
-/* What servers say may be anything: not UTF-8 is replaced. */
-static json_t *
-text_or_null(struct slice text)
-{
-    struct buf valid;
-    json_t    *string = NULL;
-
-    if (text.len == 0)
-        return json_null();
-    buf_init(&valid, text.len * 3 + 1);
-    display_utf8(&valid, text);
-    if (valid.fault == MT_OK)
-        string = json_stringn(valid.data, valid.len);
-    buf_fini(&valid);
-    return string;
-}
-
-static json_t *
-string_or_null(const char *text)
-{
-    return text_or_null(slice_of(text));
-}
-
-static json_t *
-code_or_null(unsigned code)
-{
-    return code != 0 ? json_integer(code) : json_null();
-}
+#include "checker/json_put.h"
+#include "checker/sender_json.h"
 
 /* The moment at_us of the story by our clock. */
 static json_t *
 moment(const struct story *story, uint64_t at_us)
 {
-    char   text[RFC3339_TEXT_BYTES];
-    size_t len = rfc3339_text_us(story->started_wall_us + at_us, text);
-
-    return json_stringn(text, len);
-}
-
-static json_t *
-step_json(enum step_kind kind, uint64_t at_us, uint64_t took_us, bool done, unsigned code, struct slice reply)
-{
-    json_t *j = json_object();
-
-    PUT(j, "name", json_string(step_name(kind)));
-    PUT(j, "at_s", seconds(at_us));
-    PUT(j, "took_s", seconds(took_us));
-    PUT(j, "done", json_boolean(done));
-    PUT(j, "code", code_or_null(code));
-    PUT(j, "reply", text_or_null(reply));
-    return j;
+    return json_time_us(story->started_wall_us + at_us);
 }
 
 static json_t *
@@ -94,23 +39,9 @@ server_json(const struct attempt *a)
     if (a == NULL)
         return json_null();
     j = json_object();
-    PUT(j, "host", string_or_null(a->target.host));
-    PUT(j, "address", string_or_null(a->target.address));
+    PUT(j, "host", json_text_or_null(a->target.host));
+    PUT(j, "address", json_text_or_null(a->target.address));
     PUT(j, "port", json_integer(a->target.port));
-    return j;
-}
-
-static json_t *
-tls_json(const struct attempt *a)
-{
-    json_t *j;
-
-    if (a == NULL || a->result.tls_version[0] == '\0')
-        return json_null();
-    j = json_object();
-    PUT(j, "version", string_or_null(a->result.tls_version));
-    PUT(j, "cipher", string_or_null(a->result.tls_cipher));
-    PUT(j, "verify", string_or_null(a->result.tls_verify));
     return j;
 }
 
@@ -123,12 +54,12 @@ attempts_json(const struct story *story)
         const struct attempt *a = &story->attempts[i];
         json_t               *j = json_object();
 
-        PUT(j, "at_s", seconds(a->at_us));
-        PUT(j, "took_s", seconds(a->took_us));
+        PUT(j, "at_s", json_seconds(a->at_us));
+        PUT(j, "took_s", json_seconds(a->took_us));
         PUT(j, "server", server_json(a));
-        PUT(j, "tls", tls_json(a));
+        PUT(j, "tls", tls_json(&a->result));
         PUT(j, "accepted", json_boolean(a->result.accepted));
-        PUT(j, "reason", string_or_null(a->result.reason));
+        PUT(j, "reason", json_text_or_null(a->result.reason));
         json_array_append_new(list, j);
     }
     return list;
@@ -160,10 +91,10 @@ failure_json(const struct story *story, const struct attempt *a)
         return json_null();
     j = json_object();
     PUT(j, "step", json_string(failed_step(story, a)));
-    PUT(j, "reply", by_reply ? string_or_null(a->result.reason) : json_null());
-    PUT(j, "code", by_reply ? code_or_null(a->result.code) : json_null());
-    PUT(j, "host", by_server ? string_or_null(a->target.host) : by_account ? string_or_null(story->fetch_host) : json_null());
-    PUT(j, "reason", string_or_null(by_server ? a->result.reason : by_account ? story->fetch_reason : story->reason));
+    PUT(j, "reply", by_reply ? json_text_or_null(a->result.reason) : json_null());
+    PUT(j, "code", by_reply ? json_code_or_null(a->result.code) : json_null());
+    PUT(j, "host", by_server ? json_text_or_null(a->target.host) : by_account ? json_text_or_null(story->fetch_host) : json_null());
+    PUT(j, "reason", json_text_or_null(by_server ? a->result.reason : by_account ? story->fetch_reason : story->reason));
     return j;
 }
 
@@ -187,13 +118,13 @@ put_plan(json_t *j, const struct plan *plan, const struct story *story)
     PUT(j, "verdict", json_string(verdict_kind_name(story->verdict)));
     PUT(j, "state", json_string(state_name(story->state)));
     PUT(j, "exit_code", json_integer(story->state));
-    PUT(j, "summary", string_or_null(story->reason));
-    PUT(j, "mailbox", string_or_null(plan->mailbox));
-    PUT(j, "token", string_or_null(story->token));
-    PUT(j, "to", string_or_null(plan->to));
-    PUT(j, "from", string_or_null(story->from));
+    PUT(j, "summary", json_text_or_null(story->reason));
+    PUT(j, "mailbox", json_text_or_null(plan->mailbox));
+    PUT(j, "token", json_text_or_null(story->token));
+    PUT(j, "to", json_text_or_null(plan->to));
+    PUT(j, "from", json_text_or_null(story->from));
     PUT(j, "started_at", moment(story, 0));
-    PUT(j, "window_s", seconds((uint64_t)plan->window_ms * 1000));
+    PUT(j, "window_s", json_seconds((uint64_t)plan->window_ms * 1000));
 }
 
 static void
@@ -203,14 +134,14 @@ put_arrival(json_t *j, const struct story *story)
 
     PUT(j, "arrived", json_boolean(story->arrived));
     PUT(j, "arrived_at", story->arrived ? moment(story, story->arrived_us) : json_null());
-    PUT(j, "arrived_within_s", story->arrived ? seconds(story->arrived_us - story->arrived_after_us) : json_null());
+    PUT(j, "arrived_within_s", story->arrived ? json_seconds(story->arrived_us - story->arrived_after_us) : json_null());
     PUT(j, "clamped", json_boolean(story->clamped));
     PUT(j, "copies", json_integer(story->arrived ? story->copies : 0));
     PUT(j, "junk", json_boolean(story->junk));
-    PUT(j, "folder", string_or_null(story->folder));
+    PUT(j, "folder", json_text_or_null(story->folder));
     PUT(j, "autoreply", json_boolean(story->autoreply));
-    PUT(j, "transit_s", story->arrived && story->sent ? seconds(story_transit_us(story)) : json_null());
-    PUT(j, "total_s", story->arrived ? seconds(story_total_us(story)) : json_null());
+    PUT(j, "transit_s", story->arrived && story->sent ? json_seconds(story_transit_us(story)) : json_null());
+    PUT(j, "total_s", story->arrived ? json_seconds(story_total_us(story)) : json_null());
     PUT(j, "clock", clock_json(story));
     PUT(j, "arrival", story->answer != NULL ? json_incref(story->answer) : json_null());
     PUT(j, "hops", hops != NULL ? json_incref(hops) : json_array());
@@ -227,7 +158,7 @@ report_json(const struct plan *plan, const struct story *story)
         return NULL;
     put_plan(j, plan, story);
     PUT(j, "server", server_json(a));
-    PUT(j, "tls", tls_json(a));
+    PUT(j, "tls", a == NULL ? json_null() : tls_json(&a->result));
     PUT(j, "steps", steps_json(story, a));
     PUT(j, "attempts_made", json_integer(story->attempts_made));
     PUT(j, "attempts", attempts_json(story));
@@ -235,7 +166,7 @@ report_json(const struct plan *plan, const struct story *story)
     PUT(j, "resumed", json_boolean(story->resumed));
     PUT(j, "sent", json_boolean(story->sent));
     PUT(j, "sent_at", story->sent ? moment(story, story->sent_us) : json_null());
-    PUT(j, "send_s", story->sent ? seconds(story->sent_us - story->send_at_us) : json_null());
+    PUT(j, "send_s", story->sent ? json_seconds(story->sent_us - story->send_at_us) : json_null());
     put_arrival(j, story);
     PUT(j, "failure", failure_json(story, a));
     return j;

@@ -6,9 +6,11 @@ row(void *arg, unsigned check, struct check_metrics_row *out)
 {
     const struct run      *r = arg;
     const struct last_run *l = &r->last[check];
+    const struct check    *c = &r->generation->checks->checks[check];
 
     *out = (struct check_metrics_row){
-        .name = r->generation->checks->checks[check].name, .state = l->state, .known = l->known, .last_success_us = l->last_success_us,
+        .name = c->name, .state = l->state, .known = l->known, .last_success_us = l->last_success_us, .total_us = l->total_us,
+        .interval_ms = c->enabled ? c->interval_ms : 0,
     };
 }
 

@@ -399,9 +399,3 @@ runner_free(struct runner *r)
     event_free(r->finished);
     free(r);
 }
-
-uint64_t
-runner_started_us(const struct runner *r)
-{
-    return r->started_us;
-}

@@ -46,7 +46,4 @@ void           runner_free(struct runner *r);       /* NULL is fine; gives up wh
 #define RUNNER_SAVED_MAX (ROUTE_HOSTS_MAX * (ROUND_TRIP_SAVED_MAX + ROUTE_HOST_BYTES + 16u))
 void runner_save(const struct runner *r, struct buf *out);
 
-/* When the run began, wall clock. */
-uint64_t runner_started_us(const struct runner *r);
-
 #endif

@@ -1,6 +1,7 @@
 #include "checker/sasl_client.h"
 
 #include "checker/credential.h"
+#include "checker/secret_echo.h"
 #include "lib/display.h"
 #include "lib/error.h"
 
@@ -61,15 +62,6 @@ sasl_mechanism_name(enum auth_mechanism mechanism)
     const struct mechanism *m = mechanism_find(mechanism);
 
     return m == NULL ? "" : m->name;
-}
-
-enum auth_mechanism
-sasl_mechanism_find(struct slice name)
-{
-    for (size_t i = 0; i < COUNT(mechanisms); i++)
-        if (slice_equal_nocase(name, slice_of(mechanisms[i].name)))
-            return mechanisms[i].id;
-    return AUTH_NONE;
 }
 
 bool
@@ -416,6 +408,8 @@ scram_check(struct sasl_client *c, struct slice challenge)
     struct slice value;
 
     if (take_attribute(&challenge, 'e', &value)) {
+        if (secret_echo_is_in(c->secret, value))
+            value = slice_of(SECRET_ECHO_SAID);
         snprintf(c->reason, sizeof(c->reason), "the server says %.*s", (int)(value.len < 100 ? value.len : 100), value.data);
         return MT_EPROTO;
     }
@@ -458,6 +452,8 @@ answer_refusal(struct sasl_client *c, struct slice challenge, struct buf *out)
     json_t     *j = json_loadb(challenge.data == NULL ? "" : challenge.data, challenge.len, 0, NULL);
     const char *status = json_string_value(json_object_get(j, "status")), *text = json_string_value(json_object_get(j, "error_description"));
 
+    if (secret_echo_is_in(c->secret, slice_of(status)) || secret_echo_is_in(c->secret, slice_of(text)))
+        status = NULL, text = SECRET_ECHO_SAID;
     snprintf(c->reason, sizeof(c->reason), "the access token is refused%s%.60s%s%.120s", status != NULL ? ": status " : "",
              status != NULL ? status : "", text != NULL ? ": " : "", text != NULL ? text : "");
     json_decref(j);

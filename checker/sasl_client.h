@@ -19,9 +19,6 @@
 /* "PLAIN", "SCRAM-SHA-256" and so on; "" for AUTH_NONE and AUTH_AUTO. */
 const char *sasl_mechanism_name(enum auth_mechanism mechanism);
 
-/* The one of this name, in any case; AUTH_NONE: none that is known here. */
-enum auth_mechanism sasl_mechanism_find(struct slice name);
-
 /* Whether what it sends is, or gives away, the secret itself to whoever reads the connection. */
 bool sasl_mechanism_is_open(enum auth_mechanism mechanism);
 

@@ -3,9 +3,11 @@
 #include "checker/clock.h"
 #include "checker/credential.h"
 #include "checker/sasl_client.h"
+#include "checker/secret_echo.h"
 #include "checker/smtp_link.h"
 #include "lib/buf.h"
 #include "lib/display.h"
+#include "lib/duration.h"
 #include "lib/error.h"
 
 #include <sodium.h>
@@ -19,7 +21,7 @@
 #define QUIT_TIMEOUT_MS   3000u
 #define REASON_CHARS      300u
 #define COMMAND_BYTES     512u              /* RFC 5321 section 4.5.3.1.4: what does not fit is said as an answer (RFC 4954 section 4) */
-#define SECRET_SHORTEST   4u                /* octets; a shorter one is found in every other reply */
+#define SESSION_MAX_BYTES (1024u * 1024)    /* of replies, in all: a server that goes on and on must not hold up the others */
 
 /*
  *   CONNECTING --on_link--> AUTH --> MAIL --> RCPT --> DATA --> END --> QUIT --> OVER      (each by take_reply)
@@ -42,7 +44,7 @@ struct sender {
     struct event        *limit;         /* for the whole attempt */
     struct event        *finished;
     struct buf           in, out;
-    size_t               out_sent;
+    size_t               out_sent, received;
 
     char                *secret;        /* sodium_malloc; NULL: none */
     struct sasl_client  *sasl;
@@ -77,6 +79,15 @@ arm(struct event *timer, uint32_t ms)
 
 /* ---- How it ends ------------------------------------------------------------------------------------------------ */
 
+/* What a server says that knows the secret from an earlier session, before it is asked for it here. */
+static void
+hide_secret(const char *secret, struct sender_result *r)
+{
+    for (unsigned i = 0; i < r->steps.count; i++)
+        if (secret_echo_is_in(secret, slice_of(r->steps.list[i].reply)))
+            slice_copy(r->steps.list[i].reply, STEP_REPLY_BYTES, slice_of(SECRET_ECHO_SAID));
+}
+
 static void
 finish(struct sender *s)
 {
@@ -95,6 +106,7 @@ on_finished(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    hide_secret(s->secret, &s->result);
     s->done(s->arg, &s->result);
     sender_free(s);
 }
@@ -412,13 +424,13 @@ take_reply(struct sender *s, unsigned code, const char *text)
 static bool
 gives_secret_away(const struct sender *s, struct slice line)
 {
-    struct slice said = slice_trim(buf_slice(&s->out)), secret = slice_of(s->secret);
+    struct slice said = slice_trim(buf_slice(&s->out));
     size_t       blank = slice_find(said, ' ');
 
     if (s->phase == AUTH && blank < said.len)       /* "AUTH PLAIN AGF…" */
         said = slice_sub(said, blank + 1 + slice_find(slice_sub(said, blank + 1, said.len), ' ') + 1, said.len);
-    return (secret.len >= SECRET_SHORTEST && slice_find_nocase(line, secret) < line.len) ||
-           (s->phase == AUTH && said.len >= SECRET_SHORTEST && slice_find_nocase(line, said) < line.len);
+    return secret_echo_is_in(s->secret, line) ||
+           (s->phase == AUTH && said.len >= SECRET_ECHO_SHORTEST && slice_find_nocase(line, said) < line.len);
 }
 
 /* One line; the last of a reply has a blank, or nothing, behind its code. */
@@ -440,7 +452,7 @@ take_line(struct sender *s, struct slice line)
     }
     slice_copy(cut, sizeof(cut), line);
     if (s->secret != NULL && gives_secret_away(s, line))
-        snprintf(cut, sizeof(cut), "%.*s(the server repeats what is secret)", (int)(line.len < 4 ? line.len : 4), line.data);
+        snprintf(cut, sizeof(cut), "%.*s" SECRET_ECHO_SAID, (int)(line.len < 4 ? line.len : 4), line.data);
     steps_reply(&s->result.steps, monotonic_us(), slice_of(cut));
     step = &s->result.steps.list[before - 1];
     if (!step->done)
@@ -474,8 +486,8 @@ take_octets(struct sender *s)
         size_t got = 0;
         int    rc;
 
-        if (room == NULL) {
-            lose(s, "the server's reply has an endless line");
+        if (room == NULL || s->received > SESSION_MAX_BYTES) {
+            lose(s, room == NULL ? "the server's reply has an endless line" : "the server says too much");
             return;
         }
         rc = smtp_link_receive(s->link, room, READ_BYTES, &got);
@@ -486,6 +498,7 @@ take_octets(struct sender *s)
             return;
         }
         buf_added(&s->in, got);
+        s->received += got;
         take_lines(s);
     }
 }
@@ -496,11 +509,11 @@ static void
 on_patience(evutil_socket_t fd, short what, void *arg)
 {
     struct sender *s = arg;
-    char           text[80];
+    char           text[80], limit[DURATION_TEXT_BYTES];
 
     (void)fd;
     (void)what;
-    snprintf(text, sizeof(text), "no reply within %u s", (s->phase == END ? END_TIMEOUT_MS : s->task.timeout_ms) / 1000);
+    snprintf(text, sizeof(text), "no reply within %s", duration_limit_text(s->phase == END ? END_TIMEOUT_MS : s->task.timeout_ms, limit));
     lose(s, text);
 }
 
@@ -521,13 +534,15 @@ static void
 on_link(void *arg, enum link_event event)
 {
     struct sender *s = arg;
+    const char    *reason;
 
     switch (event) {
     case LINK_OPEN:
         log_in(s);
         break;
     case LINK_LOST:
-        lose(s, smtp_link_reason(s->link));
+        reason = smtp_link_reason(s->link);
+        lose(s, secret_echo_is_in(s->secret, slice_of(reason)) ? SECRET_ECHO_SAID : reason);
         break;
     case LINK_READABLE:
         take_octets(s);
@@ -588,4 +603,5 @@ sender_peek(struct sender *s, struct sender_result *out)
     smtp_link_note_connected(s->link);      /* a server that has not greeted yet was connected to without any line */
     *out = s->result;
     steps_stop(&out->steps, monotonic_us());
+    hide_secret(s->secret, out);
 }

@@ -49,6 +49,7 @@ struct sender_result {
     bool         data_sent;                     /* the whole mail has left: it may have been taken even without a reply */
     bool         hopeless;                      /* the TLS, or the login, that was demanded cannot be had: trying again soon is no use */
     bool         deferred;                      /* refused for now: 4yz */
+    bool         own_trouble;                   /* this machine has no descriptor or memory for a connection: nothing is known of the server */
     bool         token_refused;                 /* the access token: another one may be good */
     unsigned     code;                          /* of the reply that refused it; 0: none did */
     char         reason[SENDER_REASON_BYTES];   /* why it failed, in words; empty when accepted */

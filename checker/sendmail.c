@@ -18,8 +18,9 @@ struct sendmail {
     void                *arg;
 };
 
-const char *
-sendmail_exit_text(int exit_code)
+/* What an exit code means (sysexits.h); NULL: it is none of these. */
+static const char *
+exit_text(int exit_code)
 {
     static const struct {
         int         code;
@@ -45,7 +46,7 @@ static void
 take_result(struct sendmail *s, const struct program_result *p)
 {
     struct sender_result *r = &s->result;
-    const char           *text = p->started && !p->timed_out ? sendmail_exit_text(p->exit_code) : NULL;
+    const char           *text = p->started && !p->timed_out ? exit_text(p->exit_code) : NULL;
     uint64_t              now = monotonic_us();
 
     r->accepted = p->reason[0] == '\0';

@@ -21,7 +21,4 @@ void sendmail_cancel(struct sendmail *s);
 /* What is known so far. */
 void sendmail_peek(const struct sendmail *s, struct sender_result *out);
 
-/* What an exit code means (sysexits.h), such as "the user is unknown"; NULL: it is none of these. */
-const char *sendmail_exit_text(int exit_code);
-
 #endif

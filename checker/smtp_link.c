@@ -3,8 +3,10 @@
 #include "checker/authorities.h"
 #include "checker/clock.h"
 #include "lib/curl_loop.h"
+#include "lib/duration.h"
 #include "lib/error.h"
 
+#include <errno.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,10 +212,16 @@ static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct smtp_link *l = arg;
+    curl_socket_t     fd;
 
     (void)purpose;
     steps_begin(&l->result->steps, STEP_CONNECT, monotonic_us());
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd == CURL_SOCKET_BAD && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+        l->result->own_trouble = true;
+        snprintf(l->reason, sizeof(l->reason), "%s", strerror(errno));
+    }
+    return fd;
 }
 
 /* Verifies as OpenSSL does by itself, and keeps what the certificate says: of one that is refused libcurl tells nothing later. */
@@ -273,15 +281,18 @@ explain_failure(struct smtp_link *l, CURLcode result)
 {
     const struct step *failed = steps_failed(&l->result->steps);
     const size_t       size = sizeof(l->reason);
+    char               limit[DURATION_TEXT_BYTES];
     long               err = 0;
 
     curl_easy_getinfo(l->transfer.easy, CURLINFO_OS_ERRNO, &err);
     l->result->hopeless = is_no_trust(result) && (failed == NULL || failed->code < 400);
+    if (l->result->own_trouble)
+        return;                     /* on_open_socket has said why */
     if (failed != NULL && failed->code >= 400) {
         l->result->code = failed->code;
         snprintf(l->reason, size, "%.300s", failed->reply);
     } else if (result == CURLE_OPERATION_TIMEDOUT) {
-        snprintf(l->reason, size, "no %s within %u s", waited_for(failed), l->task->timeout_ms / 1000);
+        snprintf(l->reason, size, "no %s within %s", waited_for(failed), duration_limit_text(l->task->timeout_ms, limit));
     } else if (result == CURLE_COULDNT_CONNECT && err != 0) {
         snprintf(l->reason, size, "%s", strerror((int)err));
     } else if (result == CURLE_USE_SSL_FAILED) {

@@ -258,6 +258,10 @@ on_sent(void *arg, const struct sender_result *r)
         try_target(p);
         return;
     }
+    if (r->own_trouble) {
+        finish_own_trouble(p, "machine", "connecting", r->reason);
+        return;
+    }
     judge(p, &found, t, r);
     json_array_append_new(p->hosts, smtp_probe_host(&found, t, r));
     p->next_target++;

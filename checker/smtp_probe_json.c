@@ -1,37 +1,11 @@
 #include "checker/smtp_probe_json.h"
 
 #include "checker/clock.h"
+#include "checker/json_put.h"
+#include "checker/sender_json.h"
 #include "checker/story.h"
-#include "lib/display.h"
 #include "lib/error.h"
 #include "lib/rfc3339.h"
-
-#include <stdio.h>
-
-#define PUT(object, key, value) json_object_set_new((object), (key), (value))
-
-/* What servers say may be anything: not UTF-8 is replaced. */
-static json_t *
-text_or_null(const char *text)
-{
-    struct buf valid;
-    json_t    *string = NULL;
-
-    if (text == NULL || text[0] == '\0')
-        return json_null();
-    buf_init(&valid, strlen(text) * 3 + 1);
-    display_utf8(&valid, slice_of(text));
-    if (valid.fault == MT_OK)
-        string = json_stringn(valid.data, valid.len);
-    buf_fini(&valid);
-    return string;
-}
-
-static json_t *
-code_or_null(unsigned code)
-{
-    return code != 0 ? json_integer(code) : json_null();
-}
 
 static json_t *
 day_or_null(int64_t unix_s)
@@ -52,31 +26,10 @@ steps_json(const struct steps *steps)
 
     for (unsigned i = 0; i < steps->count; i++) {
         const struct step *s = &steps->list[i];
-        json_t            *j = json_object();
 
-        PUT(j, "name", json_string(step_name(s->kind)));
-        PUT(j, "at_s", json_real((double)(s->at_us - steps->list[0].at_us) / 1e6));
-        PUT(j, "took_s", json_real((double)s->took_us / 1e6));
-        PUT(j, "done", json_boolean(s->done));
-        PUT(j, "code", code_or_null(s->code));
-        PUT(j, "reply", text_or_null(s->reply));
-        json_array_append_new(list, j);
+        json_array_append_new(list, step_json(s->kind, s->at_us - steps->list[0].at_us, s->took_us, s->done, s->code, slice_of(s->reply)));
     }
     return list;
-}
-
-static json_t *
-tls_json(const struct sender_result *r)
-{
-    json_t *j;
-
-    if (r->tls_version[0] == '\0')
-        return json_null();
-    j = json_object();
-    PUT(j, "version", text_or_null(r->tls_version));
-    PUT(j, "cipher", text_or_null(r->tls_cipher));
-    PUT(j, "verify", text_or_null(r->tls_verify));
-    return j;
 }
 
 static json_t *
@@ -87,14 +40,14 @@ certificate_json(const struct certificate *c)
     if (!c->seen)
         return json_null();
     j = json_object();
-    PUT(j, "subject", text_or_null(c->subject));
-    PUT(j, "issuer", text_or_null(c->issuer));
-    PUT(j, "names", text_or_null(c->names));
+    PUT(j, "subject", json_text_or_null(c->subject));
+    PUT(j, "issuer", json_text_or_null(c->issuer));
+    PUT(j, "names", json_text_or_null(c->names));
     PUT(j, "names_host", json_boolean(c->names_host));
     PUT(j, "from", day_or_null(c->from_unix));
     PUT(j, "until", day_or_null(c->until_unix));
     PUT(j, "days_left", c->until_unix == 0 ? json_null() : json_integer(certificate_days_left(c, (int64_t)(wall_us() / 1000000))));
-    PUT(j, "verify", text_or_null(c->verify));
+    PUT(j, "verify", json_text_or_null(c->verify));
     return j;
 }
 
@@ -103,18 +56,18 @@ smtp_probe_host(const struct outcome *found, const struct target *target, const 
 {
     json_t *j = json_object();
 
-    PUT(j, "host", text_or_null(target->host));
-    PUT(j, "address", text_or_null(target->address));
+    PUT(j, "host", json_text_or_null(target->host));
+    PUT(j, "address", json_text_or_null(target->address));
     PUT(j, "port", json_integer(target->port));
     PUT(j, "preference", json_integer(target->preference));
     PUT(j, "state", json_string(state_name(found->state)));
-    PUT(j, "total_s", found->times_count == 0 ? json_null() : json_real((double)found->times[found->times_count - 1].us / 1e6));
-    PUT(j, "step", text_or_null(found->step));
-    PUT(j, "code", code_or_null(found->code));
-    PUT(j, "reply", text_or_null(found->reply));
-    PUT(j, "reason", text_or_null(found->reason));
+    PUT(j, "total_s", found->times_count == 0 ? json_null() : json_seconds(found->times[found->times_count - 1].us));
+    PUT(j, "step", json_text_or_null(found->step));
+    PUT(j, "code", json_code_or_null(found->code));
+    PUT(j, "reply", json_text_or_null(found->reply));
+    PUT(j, "reason", json_text_or_null(found->reason));
     PUT(j, "deferred", json_boolean(found->deferred));
-    PUT(j, "auth", text_or_null(result->auth));
+    PUT(j, "auth", json_text_or_null(result->auth));
     PUT(j, "tls", tls_json(result));
     PUT(j, "certificate", certificate_json(&result->certificate));
     PUT(j, "steps", steps_json(&result->steps));
@@ -148,14 +101,14 @@ smtp_probe_document(const struct check *check, const struct outcome *o, const st
     buf_init(&text, ROUTE_TEXT_BYTES);
     story_put_route(&text, route);
     buf_append_byte(&text, '\0');
-    PUT(j, "check", text_or_null(check->name));
+    PUT(j, "check", json_text_or_null(check->name));
     PUT(j, "kind", json_string("smtp"));
     PUT(j, "state", json_string(state_name(o->state)));
-    PUT(j, "verdict", text_or_null(o->verdict));
-    PUT(j, "reason", text_or_null(o->reason));
+    PUT(j, "verdict", json_text_or_null(o->verdict));
+    PUT(j, "reason", json_text_or_null(o->reason));
     PUT(j, "deferred", json_boolean(o->deferred));
-    PUT(j, "lookup_s", json_real((double)lookup_us / 1e6));
-    PUT(j, "route", text_or_null(text.fault == MT_OK ? text.data : NULL));
+    PUT(j, "lookup_s", json_seconds(lookup_us));
+    PUT(j, "route", json_text_or_null(text.fault == MT_OK ? text.data : NULL));
     for (size_t i = 0; i < COUNT(shown); i++)
         PUT(j, shown[i], host == NULL ? json_null() : json_deep_copy(json_object_get(host, shown[i])));
     PUT(j, "hosts", json_incref(hosts));

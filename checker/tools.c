@@ -177,20 +177,8 @@ tools_curl_loop(const struct tools *t)
     return t->loop;
 }
 
-struct api *
-tools_api(const struct tools *t)
-{
-    return t->api;
-}
-
 struct hosted *
 tools_hosted(const struct tools *t)
 {
     return t->hosted;
-}
-
-struct resolver *
-tools_resolver(const struct tools *t)
-{
-    return t->resolver;
 }

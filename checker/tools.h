@@ -24,7 +24,10 @@ struct tools_settings {
 
 #define TOOLS_ERROR_BYTES 400u
 
-/* Borrows the texts. The key is read here, and wiped. On failure *out is NULL and error has a sentence for the user. MT_ENOTFOUND, MT_ESYNTAX (the key), MT_EINVALID (dns), MT_ENOMEM. */
+/*
+ * Borrows the texts. The key is read here, and wiped. On failure *out is NULL and error has a sentence for the user. MT_ENOTFOUND,
+ * MT_ESYNTAX (the key), MT_EINVALID (dns), MT_ENOMEM.
+ */
 int  tools_open(const struct tools_settings *settings, struct tools **out, char *error, size_t size);
 void tools_close(struct tools *t);      /* NULL is fine; every run was freed before */
 
@@ -34,8 +37,6 @@ struct probe_tools      tools_for_probes(const struct tools *t);
 
 struct event_base *tools_base(const struct tools *t);
 struct curl_loop  *tools_curl_loop(const struct tools *t);
-struct api        *tools_api(const struct tools *t);        /* NULL without a service */
 struct hosted     *tools_hosted(const struct tools *t);     /* NULL without a service, or where it is not scheduled */
-struct resolver   *tools_resolver(const struct tools *t);
 
 #endif

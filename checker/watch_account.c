@@ -197,6 +197,7 @@ on_fetched(void *arg, const struct fetch_result *r)
     struct watch *w = arg;
 
     w->fetch = NULL;
+    w->result.own = r->own_trouble;
     take_found(w, r);
     slice_copy(w->result.host, sizeof(w->result.host), slice_of(r->host));
     slice_copy(w->result.tls_version, sizeof(w->result.tls_version), slice_of(r->tls_version));

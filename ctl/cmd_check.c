@@ -8,7 +8,6 @@
 #include "lib/rfc3339.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum { HISTORY_DEFAULT = 50, HISTORY_STEP = 500, DOCUMENT_BYTES = 4 * 1024 * 1024 };
 #define HISTORY_MAX UINT32_MAX
@@ -41,21 +40,12 @@ end_wanted(const struct ctl *ctl, int rc)
     return ctl_end(ctl, rc, "check %s", name);
 }
 
-static uint64_t
-now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* "2026-11-21T03:30:00Z", or "2h": so long ago. Absent: fallback. */
 static int
 time_option(const struct ctl *ctl, const char *name, uint64_t fallback, uint64_t *out_us)
 {
     const char *given = options_value(&ctl->options, name);
-    uint64_t    ms, now = now_us();
+    uint64_t    ms, now = ctl_now_us();
 
     *out_us = fallback;
     if (given == NULL || rfc3339_parse(slice_of(given), out_us) == MT_OK)

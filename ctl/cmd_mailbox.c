@@ -8,7 +8,6 @@
 #include "lib/record.h"
 
 #include <sodium.h>
-#include <time.h>
 
 enum { SECRET_MAX = 128, KEY_HEX_MAX = 2 * TOKEN_KEY_BYTES };
 
@@ -246,15 +245,6 @@ ask_records(struct ctl *ctl, const char *name, struct mailbox_facts *f)
     return rc == MT_ENOTFOUND ? MT_OK : rc;
 }
 
-static uint64_t
-now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* The same JSON as the HTTP interface's. */
 static int
 ask_mailbox(struct ctl *ctl, const char *name, json_t **out)
@@ -271,7 +261,7 @@ ask_mailbox(struct ctl *ctl, const char *name, json_t **out)
     if (rc == MT_OK) {
         records = (struct mailbox_records){ buf_slice(&f.mailbox), buf_slice(&f.inbox), buf_slice(&f.unmatched), buf_slice(&f.pattern),
                                             buf_slice(&f.confirmation) };
-        rc = facts_mailbox(&records, now_us(), &text);
+        rc = facts_mailbox(&records, ctl_now_us(), &text);
     }
     if (rc == MT_OK) {
         *out = output_parsed(&text);

@@ -9,7 +9,6 @@
 #include "lib/folder_name.h"
 #include "lib/record.h"
 
-#include <time.h>
 #include <unistd.h>
 
 enum { LIST_DEFAULT = 50, LIST_STEP = 500 };
@@ -210,15 +209,6 @@ struct told {
     json_t     *token_document;             /* NULL: none */
 };
 
-static uint64_t
-now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static int
 read_token(void *arg, struct reader *r)
 {
@@ -227,7 +217,7 @@ read_token(void *arg, struct reader *r)
     int          rc;
 
     buf_init(&text, FACTS_MAX_BYTES);
-    rc = facts_token(r, told->mailbox, told->token, now_us(), &text, &told->minted_us);
+    rc = facts_token(r, told->mailbox, told->token, ctl_now_us(), &text, &told->minted_us);
     if (rc == MT_OK && (told->token_document = output_parsed(&text)) == NULL)
         rc = MT_ENOMEM;
     buf_fini(&text);

@@ -9,6 +9,7 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_MAX = 1500 };
@@ -329,6 +330,15 @@ read_front(struct ctl *ctl, const struct command *group, int argc, char **argv)
         read = -1;
     }
     return read;
+}
+
+uint64_t
+ctl_now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 int

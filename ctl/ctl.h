@@ -68,4 +68,7 @@ int ctl_duration_option(const struct ctl *ctl, const char *name, uint64_t fallba
 /* The value of an option as a number, or fallback. As above. */
 int ctl_number_option(const struct ctl *ctl, const char *name, uint64_t max, uint64_t fallback, uint64_t *out);
 
+/* Microseconds since 1970, by this machine's clock. */
+uint64_t ctl_now_us(void);
+
 #endif

@@ -26,15 +26,6 @@ output_string(struct slice s)
 }
 
 json_t *
-output_time_us(uint64_t us)
-{
-    char   text[RFC3339_TEXT_BYTES];
-    size_t len = us == 0 ? 0 : rfc3339_text_us(us, text);
-
-    return len == 0 ? json_null() : json_stringn(text, len);
-}
-
-json_t *
 output_time_unix(uint64_t seconds)
 {
     char   text[RFC3339_TEXT_BYTES];

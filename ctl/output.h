@@ -67,8 +67,7 @@ void output_slice(FILE *to, struct slice s);
 /* A JSON string of bytes that may be anything (not UTF-8 is replaced). */
 json_t *output_string(struct slice s);
 
-/* A time as RFC 3339 text in UTC, of microseconds or seconds since 1970; 0 gives null. */
-json_t *output_time_us(uint64_t us);
+/* A time as RFC 3339 text in UTC, of seconds since 1970; 0 gives null. */
 json_t *output_time_unix(uint64_t seconds);
 
 /* One value by its format into a buffer. */

@@ -265,6 +265,46 @@ db_results(const struct db_view *v, uint32_t check_id, uint64_t from_us, uint64_
     return rc == MT_OK && w.damaged ? MT_EDAMAGED : rc;
 }
 
+struct newest {
+    bool                  found;
+    struct result_record *r;
+};
+
+static bool
+keep_newest(void *arg, const struct result_record *r)
+{
+    struct newest *newest = arg;
+
+    newest->found = true;
+    *newest->r = *r;
+    return false;
+}
+
+int
+db_result_newest(const struct db_view *v, uint32_t check_id, uint64_t before_us, struct result_record *out)
+{
+    struct newest newest = { .r = out };
+    int           rc = db_results(v, check_id, 0, before_us, keep_newest, &newest);
+
+    if (newest.found)
+        return MT_OK;
+    return rc == MT_OK || rc == MT_EDAMAGED ? MT_ENOTFOUND : rc;
+}
+
+static bool
+add_to_sum(void *arg, const struct result_record *r)
+{
+    result_sum_add(arg, r);
+    return true;
+}
+
+int
+db_result_count(const struct db_view *v, uint32_t check_id, uint32_t hour, struct result_sum *out)
+{
+    *out = (struct result_sum){ .runs = 0 };
+    return db_results(v, check_id, hour * HOUR_US, (hour + 1) * HOUR_US, add_to_sum, out);
+}
+
 struct sum_walk {
     uint32_t          from_hour;
     db_result_sum_fn *fn;

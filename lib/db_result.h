@@ -50,4 +50,10 @@ int db_results(const struct db_view *v, uint32_t check_id, uint64_t from_us, uin
 typedef bool db_result_sum_fn(void *arg, uint32_t hour, const struct result_sum *s);
 int db_result_sums(const struct db_view *v, uint32_t check_id, uint32_t from_hour, uint32_t before_hour, db_result_sum_fn *fn, void *arg);
 
+/* The last one that began before before_us. MT_ENOTFOUND: there is none. Those that are damaged are passed over. */
+int db_result_newest(const struct db_view *v, uint32_t check_id, uint64_t before_us, struct result_record *out);
+
+/* The sum of an hour, counted from the results of it that are there. Errors as those of db_results. */
+int db_result_count(const struct db_view *v, uint32_t check_id, uint32_t hour, struct result_sum *out);
+
 #endif

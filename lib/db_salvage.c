@@ -3,6 +3,7 @@
 #include "lib/db_salvage.h"
 
 #include "lib/db_result.h"
+#include "lib/db_salvage_rows.h"
 #include "lib/error.h"
 #include "lib/event.h"
 #include "lib/pages_rows.h"
@@ -15,27 +16,8 @@
 
 enum { ROWS_A_COMMIT = 2000, ROW_KEY_MAX = 511, LINE_BYTES = 200 };
 
-struct salvage {
-    struct db                *db;
-    MDB_txn                  *txn;
-    unsigned                  rows;         /* in this transaction */
-    int                       fault;        /* the first failure of a write */
-    enum table                table;        /* that is read */
-    db_salvage_fn            *tell;
-    void                     *arg;
-    struct db_salvage_counts *counts;
-    uint64_t                  schema;       /* of the old database; 0: not seen */
-    uint64_t                  last_id;      /* greatest id of a message or body */
-    struct buf                scratch;
-};
-
-/* Changes or removes one row of the new database. The key is a copy. */
-typedef void row_fn(struct salvage *s, struct slice key, struct slice value);
-
-static void tell(struct salvage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void
-tell(struct salvage *s, const char *format, ...)
+void
+salvage_tell(struct salvage *s, const char *format, ...)
 {
     char    text[LINE_BYTES];
     va_list args;
@@ -48,8 +30,8 @@ tell(struct salvage *s, const char *format, ...)
 
 /* ---- Writing ------------------------------------------------------------------------------------------------------------- */
 
-static void
-fail(struct salvage *s, int rc)
+void
+salvage_fail(struct salvage *s, int rc)
 {
     if (s->fault == MT_OK)
         s->fault = rc;
@@ -63,7 +45,7 @@ begin(struct salvage *s)
     s->rows = 0;
     if (rc != MDB_SUCCESS) {
         s->txn = NULL;
-        fail(s, mt_from_mdb(rc));
+        salvage_fail(s, mt_from_mdb(rc));
     }
 }
 
@@ -73,15 +55,14 @@ commit(struct salvage *s)
     if (s->txn == NULL)
         return;
     if (s->fault == MT_OK)
-        fail(s, mt_from_mdb(mdb_txn_commit(s->txn)));
+        salvage_fail(s, mt_from_mdb(mdb_txn_commit(s->txn)));
     else
         mdb_txn_abort(s->txn);
     s->txn = NULL;
 }
 
-/* False: there is such a row, and flags say not to replace it. */
-static bool
-put(struct salvage *s, enum table table, struct slice key, struct slice value, unsigned flags)
+bool
+salvage_put(struct salvage *s, enum table table, struct slice key, struct slice value, unsigned flags)
 {
     MDB_val k = { key.len, (void *)(uintptr_t)key.data }, v = { value.len, (void *)(uintptr_t)value.data };
     int     rc;
@@ -90,46 +71,54 @@ put(struct salvage *s, enum table table, struct slice key, struct slice value, u
         return false;
     rc = key.len == 0 || key.len > ROW_KEY_MAX ? MDB_KEYEXIST : mdb_put(s->txn, db_table(s->db, table), &k, &v, flags);
     if (rc != MDB_SUCCESS && rc != MDB_KEYEXIST)
-        fail(s, mt_from_mdb(rc));
+        salvage_fail(s, mt_from_mdb(rc));
     return rc == MDB_SUCCESS;
 }
 
-static void
-drop(struct salvage *s, enum table table, struct slice key)
+void
+salvage_drop(struct salvage *s, enum table table, struct slice key)
 {
     MDB_val k = { key.len, (void *)(uintptr_t)key.data };
     int     rc = s->fault != MT_OK ? MDB_SUCCESS : mdb_del(s->txn, db_table(s->db, table), &k, NULL);
 
     if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND)
-        fail(s, mt_from_mdb(rc));
+        salvage_fail(s, mt_from_mdb(rc));
 }
 
-/* What was read borrows from the page that is about to be written. */
-static struct slice
-copy_of(char *to, size_t size, struct slice from)
+struct slice
+salvage_copy(char *to, size_t size, struct slice from)
 {
     slice_copy(to, size, from);
     return slice_of(to);
 }
 
-static struct db_view
-view(const struct salvage *s)
+struct db_view
+salvage_view(const struct salvage *s)
 {
     return (struct db_view){ .db = s->db, .txn = s->txn };
 }
 
-static bool
-exists(const struct salvage *s, enum table table, struct slice key)
+bool
+salvage_exists(const struct salvage *s, enum table table, struct slice key)
 {
-    const struct db_view v = view(s);
+    const struct db_view v = salvage_view(s);
     struct slice         value;
 
     return db_get(&v, table, key, &value) == MT_OK;
 }
 
+void
+salvage_put_record(struct salvage *s, enum table table, struct slice key)
+{
+    if (s->scratch.fault != MT_OK)
+        salvage_fail(s, s->scratch.fault);
+    else
+        salvage_put(s, table, key, buf_slice(&s->scratch), 0);
+}
+
 /* Calls fn with each row of a table, in short transactions; fn may change that row and other tables. */
 static void
-for_each(struct salvage *s, enum table table, row_fn *fn)
+for_each(struct salvage *s, enum table table, salvage_row_fn *fn)
 {
     unsigned char last[ROW_KEY_MAX], copy[ROW_KEY_MAX];
     size_t        last_len = 0;
@@ -148,7 +137,7 @@ for_each(struct salvage *s, enum table table, row_fn *fn)
         }
         if (rc != MDB_SUCCESS) {
             if (rc != MDB_NOTFOUND)
-                fail(s, mt_from_mdb(rc));
+                salvage_fail(s, mt_from_mdb(rc));
             break;
         }
         last_len = key.mv_size;
@@ -215,7 +204,7 @@ take_over(struct salvage *s, enum table table, struct slice key, struct slice va
 {
     if ((table == TABLE_MESSAGE || table == TABLE_BODY) && get_u64(key.data) > s->last_id && get_u64(key.data) < UINT64_MAX / 2)
         s->last_id = get_u64(key.data);
-    put(s, table, key, value, MDB_NOOVERWRITE);
+    salvage_put(s, table, key, value, MDB_NOOVERWRITE);
     if (++s->rows >= ROWS_A_COMMIT) {
         commit(s);
         begin(s);
@@ -236,11 +225,11 @@ on_row(void *arg, struct slice key, struct slice value)
     s->counts->rows_lost++;
     s->counts->messages_lost += s->table == TABLE_MESSAGE;
     if (key.len == 8 && s->table == TABLE_MESSAGE)
-        tell(s, "message %llu: its record is damaged", (unsigned long long)get_u64(key.data));
+        salvage_tell(s, "message %llu: its record is damaged", (unsigned long long)get_u64(key.data));
     else if (key.len == 4)
-        tell(s, "%s %u: its record is damaged", db_table_name(s->table), get_u32(key.data));
+        salvage_tell(s, "%s %u: its record is damaged", db_table_name(s->table), get_u32(key.data));
     else
-        tell(s, "%s: a record is damaged", db_table_name(s->table));
+        salvage_tell(s, "%s: a record is damaged", db_table_name(s->table));
 }
 
 /* Found below no table: what it is, its checksum tells. Nothing that grants rights is taken from there. */
@@ -286,7 +275,7 @@ take_all(struct salvage *s, int fd)
     for (size_t i = 0; i < COUNT(tables) && s->fault == MT_OK; i++) {
         s->table = tables[i];
         if (!pages_rows_table(rows, db_table_name(tables[i]), RECORD_BYTES_MAX, on_row, s))
-            tell(s, "%s: the table itself is lost", db_table_name(tables[i]));
+            salvage_tell(s, "%s: the table itself is lost", db_table_name(tables[i]));
     }
     if (pages_rows_lost(rows) > 0)
         pages_rows_stray(rows, RECORD_BYTES_MAX, on_stray, s);
@@ -298,15 +287,6 @@ take_all(struct salvage *s, int fd)
 
 /* ---- Messages, entries, bodies ---------------------------------------------------------------------------------------------- */
 
-static void
-put_record(struct salvage *s, enum table table, struct slice key)
-{
-    if (s->scratch.fault != MT_OK)
-        fail(s, s->scratch.fault);
-    else
-        put(s, table, key, buf_slice(&s->scratch), 0);
-}
-
 /* A mailbox whose record is lost: its mail is kept, and an operator can give it a secret and a name. */
 static void
 need_mailbox(struct salvage *s, uint32_t id)
@@ -315,7 +295,7 @@ need_mailbox(struct salvage *s, uint32_t id)
     unsigned char         key[DB_KEY_MAX];
     char                  name[32];
 
-    if (exists(s, TABLE_MAILBOX, db_key_u32(key, id)))
+    if (salvage_exists(s, TABLE_MAILBOX, db_key_u32(key, id)))
         return;
     snprintf(name, sizeof(name), "lost-%u", id);
     m.name = slice_of(name);
@@ -326,9 +306,9 @@ need_mailbox(struct salvage *s, uint32_t id)
     randombytes_buf(m.credentials.server_key, sizeof(m.credentials.server_key));
     buf_clear(&s->scratch);
     mailbox_record_write(&s->scratch, &m);
-    put_record(s, TABLE_MAILBOX, db_key_u32(key, id));
+    salvage_put_record(s, TABLE_MAILBOX, db_key_u32(key, id));
     s->counts->made++;
-    tell(s, "mailbox %u: its record is lost; its mail is in \"%s\"", id, name);
+    salvage_tell(s, "mailbox %u: its record is lost; its mail is in \"%s\"", id, name);
 }
 
 static void
@@ -338,21 +318,21 @@ need_folder(struct salvage *s, uint32_t mailbox_id, uint32_t id)
     unsigned char        key[DB_KEY_MAX];
     char                 name[32];
 
-    if (exists(s, TABLE_FOLDER, db_key_folder(key, mailbox_id, id)))
+    if (salvage_exists(s, TABLE_FOLDER, db_key_folder(key, mailbox_id, id)))
         return;
     snprintf(name, sizeof(name), "Lost-%u", id);
     f.name = id == FOLDER_INBOX ? slice_of("INBOX") : id == FOLDER_UNMATCHED ? slice_of("Unmatched") : slice_of(name);
     buf_clear(&s->scratch);
     folder_record_write(&s->scratch, &f);
-    put_record(s, TABLE_FOLDER, db_key_folder(key, mailbox_id, id));
+    salvage_put_record(s, TABLE_FOLDER, db_key_folder(key, mailbox_id, id));
     s->counts->made++;
-    tell(s, "folder %u of mailbox %u: its record was made anew", id, mailbox_id);
+    salvage_tell(s, "folder %u of mailbox %u: its record was made anew", id, mailbox_id);
 }
 
 static void
 need_entry(struct salvage *s, uint64_t id, const struct message_record *m)
 {
-    const struct db_view v = view(s);
+    const struct db_view v = salvage_view(s);
     unsigned char        key[DB_KEY_MAX];
     struct slice         at = db_key_entry(key, m->mailbox_id, m->folder_id, m->uid);
     struct entry         e;
@@ -362,14 +342,14 @@ need_entry(struct salvage *s, uint64_t id, const struct message_record *m)
     e = (struct entry){ .message_id = id, .modseq = 1 };
     buf_clear(&s->scratch);
     entry_write(&s->scratch, at, &e);
-    put_record(s, TABLE_ENTRY, at);
+    salvage_put_record(s, TABLE_ENTRY, at);
     s->counts->made++;
 }
 
 static void
 count_copy(struct salvage *s, uint64_t body_id)
 {
-    const struct db_view v = view(s);
+    const struct db_view v = salvage_view(s);
     unsigned char        key[DB_KEY_MAX], bytes[BODY_REF_BYTES];
     struct slice         value;
     uint32_t             count = 0;
@@ -377,13 +357,13 @@ count_copy(struct salvage *s, uint64_t body_id)
     if (db_get(&v, TABLE_BODY_REF, db_key_u64(key, body_id), &value) != MT_OK || body_ref_read(value, body_id, &count) != MT_OK)
         count = 0;
     body_ref_write(bytes, body_id, count + 1);
-    put(s, TABLE_BODY_REF, db_key_u64(key, body_id), slice_make(bytes, sizeof(bytes)), 0);
+    salvage_put(s, TABLE_BODY_REF, db_key_u64(key, body_id), slice_make(bytes, sizeof(bytes)), 0);
 }
 
 static void
 order_message(struct salvage *s, struct slice key, struct slice value)
 {
-    const struct db_view  v = view(s);
+    const struct db_view  v = salvage_view(s);
     unsigned char         bytes[DB_KEY_MAX];
     uint64_t              id = get_u64(key.data);
     struct message_record m;
@@ -392,15 +372,15 @@ order_message(struct salvage *s, struct slice key, struct slice value)
     if (rc == MT_OK)
         rc = db_message_check(&v, &m);
     if (rc != MT_OK) {
-        tell(s, "message %llu: its body is not whole", (unsigned long long)id);
+        salvage_tell(s, "message %llu: its body is not whole", (unsigned long long)id);
         s->counts->messages_lost++;
-        drop(s, TABLE_MESSAGE, key);
+        salvage_drop(s, TABLE_MESSAGE, key);
         return;
     }
     s->counts->messages++;
     if (m.body_shared)
         count_copy(s, m.body_id);
-    put(s, TABLE_EXPIRY, db_key_message_expiry(bytes, id, &m), slice_make("", 0), 0);
+    salvage_put(s, TABLE_EXPIRY, db_key_message_expiry(bytes, id, &m), slice_make("", 0), 0);
     need_mailbox(s, m.mailbox_id);
     need_folder(s, m.mailbox_id, m.folder_id);
     need_entry(s, id, &m);
@@ -409,26 +389,26 @@ order_message(struct salvage *s, struct slice key, struct slice value)
 static void
 order_entry(struct salvage *s, struct slice key, struct slice value)
 {
-    const struct db_view  v = view(s);
+    const struct db_view  v = salvage_view(s);
     struct message_record m;
     struct entry          e;
 
     if (entry_read(key, value, &e) != MT_OK || db_message(&v, e.message_id, &m) != MT_OK || m.mailbox_id != get_u32(key.data) ||
         m.folder_id != get_u32(key.data + 4) || m.uid != get_u32(key.data + 8))
-        drop(s, TABLE_ENTRY, key);
+        salvage_drop(s, TABLE_ENTRY, key);
 }
 
 static void
 order_body(struct salvage *s, struct slice key, struct slice value)
 {
-    const struct db_view  v = view(s);
+    const struct db_view  v = salvage_view(s);
     unsigned char         bytes[DB_KEY_MAX];
     struct message_record m;
     uint64_t              id = get_u64(key.data);
 
     (void)value;
-    if (!exists(s, TABLE_BODY_REF, db_key_u64(bytes, id)) && (db_message(&v, id, &m) != MT_OK || m.body_id != id))
-        drop(s, TABLE_BODY, key);
+    if (!salvage_exists(s, TABLE_BODY_REF, db_key_u64(bytes, id)) && (db_message(&v, id, &m) != MT_OK || m.body_id != id))
+        salvage_drop(s, TABLE_BODY, key);
 }
 
 /* ---- Folders and mailboxes ---------------------------------------------------------------------------------------------------- */
@@ -443,7 +423,7 @@ static bool
 sum_entry(void *arg, uint32_t uid, const struct entry *e)
 {
     struct folder_sum    *sum = arg;
-    const struct db_view  v = view(sum->s);
+    const struct db_view  v = salvage_view(sum->s);
     struct message_record m;
 
     if (db_message(&v, e->message_id, &m) == MT_OK)
@@ -457,16 +437,16 @@ sum_entry(void *arg, uint32_t uid, const struct entry *e)
 static void
 order_folder(struct salvage *s, struct slice key, struct slice value)
 {
-    const struct db_view v = view(s);
+    const struct db_view v = salvage_view(s);
     struct folder_sum    sum = { .s = s };
     struct folder_record f;
     char                 name[256], keywords[FOLDER_KEYWORDS_BYTES + 1];
 
     if (folder_record_read(value, &f) != MT_OK)
         return;
-    f.name = copy_of(name, sizeof(name), f.name);
-    f.keywords = copy_of(keywords, sizeof(keywords), f.keywords);
-    fail(s, db_entries(&v, f.mailbox_id, f.id, 0, sum_entry, &sum));
+    f.name = salvage_copy(name, sizeof(name), f.name);
+    f.keywords = salvage_copy(keywords, sizeof(keywords), f.keywords);
+    salvage_fail(s, db_entries(&v, f.mailbox_id, f.id, 0, sum_entry, &sum));
     f.messages = sum.messages;
     f.bytes = sum.bytes;
     if (f.uidnext <= sum.last_uid)
@@ -476,7 +456,7 @@ order_folder(struct salvage *s, struct slice key, struct slice value)
     need_mailbox(s, f.mailbox_id);
     buf_clear(&s->scratch);
     folder_record_write(&s->scratch, &f);
-    put_record(s, TABLE_FOLDER, key);
+    salvage_put_record(s, TABLE_FOLDER, key);
 }
 
 static bool
@@ -494,23 +474,23 @@ sum_folder(void *arg, const struct folder_record *f)
 static void
 order_mailbox(struct salvage *s, struct slice key, struct slice value)
 {
-    const struct db_view  v = view(s);
+    const struct db_view  v = salvage_view(s);
     struct mailbox_record m;
     char                  name[MAILBOX_NAME_MAX + 1], domain[256];
 
     if (mailbox_record_read(value, &m) != MT_OK)
         return;
-    m.name = copy_of(name, sizeof(name), m.name);
-    m.domain = copy_of(domain, sizeof(domain), m.domain);
+    m.name = salvage_copy(name, sizeof(name), m.name);
+    m.domain = salvage_copy(domain, sizeof(domain), m.domain);
     need_folder(s, m.id, FOLDER_INBOX);
     need_folder(s, m.id, FOLDER_UNMATCHED);
     m.messages = m.bytes = 0;
-    fail(s, db_folders(&v, m.id, sum_folder, &m));
+    salvage_fail(s, db_folders(&v, m.id, sum_folder, &m));
     buf_clear(&s->scratch);
     mailbox_record_write(&s->scratch, &m);
-    put_record(s, TABLE_MAILBOX, key);
-    if (!put(s, TABLE_MAILBOX_NAME, m.name, key, MDB_NOOVERWRITE))
-        tell(s, "mailbox %u: another has its name", m.id);
+    salvage_put_record(s, TABLE_MAILBOX, key);
+    if (!salvage_put(s, TABLE_MAILBOX_NAME, m.name, key, MDB_NOOVERWRITE))
+        salvage_tell(s, "mailbox %u: another has its name", m.id);
     s->counts->mailboxes++;
 }
 
@@ -527,9 +507,9 @@ order_token(struct salvage *s, struct slice key, struct slice value)
     if (token_record_read(value, &r) != MT_OK)
         return;
     s->counts->tokens++;
-    put(s, TABLE_EXPIRY, db_key_token_expiry(bytes, &t, &r), slice_make("", 0), 0);
-    if (r.deadline_unix != 0 && r.decided_us == 0 && exists(s, TABLE_MAILBOX, db_key_u32(id, r.mailbox_id)))
-        put(s, TABLE_DEADLINE, db_key_deadline(bytes, r.deadline_unix, &t), slice_make("", 0), 0);
+    salvage_put(s, TABLE_EXPIRY, db_key_token_expiry(bytes, &t, &r), slice_make("", 0), 0);
+    if (r.deadline_unix != 0 && r.decided_us == 0 && salvage_exists(s, TABLE_MAILBOX, db_key_u32(id, r.mailbox_id)))
+        salvage_put(s, TABLE_DEADLINE, db_key_deadline(bytes, r.deadline_unix, &t), slice_make("", 0), 0);
 }
 
 static void
@@ -538,8 +518,8 @@ order_api_key(struct salvage *s, struct slice key, struct slice value)
     struct api_key_record k;
     unsigned char         id[DB_KEY_MAX];
 
-    if (api_key_record_read(value, &k) == MT_OK && k.mailbox_id != 0 && !exists(s, TABLE_MAILBOX, db_key_u32(id, k.mailbox_id)))
-        drop(s, TABLE_API_KEY, key);
+    if (api_key_record_read(value, &k) == MT_OK && k.mailbox_id != 0 && !salvage_exists(s, TABLE_MAILBOX, db_key_u32(id, k.mailbox_id)))
+        salvage_drop(s, TABLE_API_KEY, key);
 }
 
 static void
@@ -548,8 +528,8 @@ order_webhook(struct salvage *s, struct slice key, struct slice value)
     struct webhook_record w;
     unsigned char         id[DB_KEY_MAX];
 
-    if (webhook_record_read(value, &w) == MT_OK && w.mailbox_id != 0 && !exists(s, TABLE_MAILBOX, db_key_u32(id, w.mailbox_id)))
-        drop(s, TABLE_WEBHOOK, key);
+    if (webhook_record_read(value, &w) == MT_OK && w.mailbox_id != 0 && !salvage_exists(s, TABLE_MAILBOX, db_key_u32(id, w.mailbox_id)))
+        salvage_drop(s, TABLE_WEBHOOK, key);
 }
 
 static void
@@ -558,10 +538,11 @@ order_post(struct salvage *s, struct slice key, struct slice value)
     struct post_record p;
     unsigned char      due[DB_KEY_MAX];
 
-    if (!exists(s, TABLE_WEBHOOK, slice_sub(key, 0, 4)) || !exists(s, TABLE_EVENT, slice_sub(key, 4, 8)) || post_record_read(value, &p) != MT_OK)
-        drop(s, TABLE_POST, key);
+    if (!salvage_exists(s, TABLE_WEBHOOK, slice_sub(key, 0, 4)) || !salvage_exists(s, TABLE_EVENT, slice_sub(key, 4, 8)) ||
+        post_record_read(value, &p) != MT_OK)
+        salvage_drop(s, TABLE_POST, key);
     else if (p.due_us != 0)
-        put(s, TABLE_POST_DUE, db_key_post_due(due, get_u32(key.data), p.due_us, get_u64(key.data + 4)), slice_make("", 0), 0);
+        salvage_put(s, TABLE_POST_DUE, db_key_post_due(due, get_u32(key.data), p.due_us, get_u64(key.data + 4)), slice_make("", 0), 0);
 }
 
 /* Rows that begin with the id of a mailbox and mean nothing without it. */
@@ -569,19 +550,20 @@ static void
 order_pattern(struct salvage *s, struct slice key, struct slice value)
 {
     (void)value;
-    if (!exists(s, TABLE_MAILBOX, slice_sub(key, 0, 4)))
-        drop(s, TABLE_PATTERN, key);
+    if (!salvage_exists(s, TABLE_MAILBOX, slice_sub(key, 0, 4)))
+        salvage_drop(s, TABLE_PATTERN, key);
 }
 
 static void
 order_subscription(struct salvage *s, struct slice key, struct slice value)
 {
-    const struct db_view v = view(s);
+    const struct db_view v = salvage_view(s);
     struct folder_record f;
 
     (void)value;
-    if (!exists(s, TABLE_MAILBOX, slice_sub(key, 0, 4)) || db_folder_by_name(&v, get_u32(key.data), slice_sub(key, 4, key.len), &f) == MT_OK)
-        drop(s, TABLE_SUBSCRIPTION, key);
+    if (!salvage_exists(s, TABLE_MAILBOX, slice_sub(key, 0, 4)) ||
+        db_folder_by_name(&v, get_u32(key.data), slice_sub(key, 4, key.len), &f) == MT_OK)
+        salvage_drop(s, TABLE_SUBSCRIPTION, key);
 }
 
 static void
@@ -594,136 +576,15 @@ order_agent(struct salvage *s, struct slice key, struct slice value)
 
     if (agent_record_read(value, &a) != MT_OK)
         return;
-    a.name = copy_of(name, sizeof(name), a.name);
+    a.name = salvage_copy(name, sizeof(name), a.name);
     for (uint32_t i = 0; i < a.mailbox_count; i++)
-        if (exists(s, TABLE_MAILBOX, db_key_u32(id, a.mailboxes[i])))
+        if (salvage_exists(s, TABLE_MAILBOX, db_key_u32(id, a.mailboxes[i])))
             a.mailboxes[kept++] = a.mailboxes[i];
     a.mailbox_count = kept;
     buf_clear(&s->scratch);
     agent_record_write(&s->scratch, &a);
-    put_record(s, TABLE_AGENT, key);
-    put(s, TABLE_AGENT_NAME, a.name, key, MDB_NOOVERWRITE);
-}
-
-/* ---- Checks ---------------------------------------------------------------------------------------------------------------------- */
-
-/* One of a mailbox that is lost, or of a name that another has, goes with its results. What is left is counted anew from them. */
-static void
-order_check(struct salvage *s, struct slice key, struct slice value)
-{
-    struct check_record c;
-    unsigned char       id[DB_KEY_MAX], name_key[DB_CHECK_NAME_KEY_MAX];
-    char                name[CHECK_TEXT_MAX + 1], verdict[RESULT_VERDICT_BYTES + 1];
-
-    if (check_record_read(value, &c) != MT_OK)
-        return;
-    c.name = copy_of(name, sizeof(name), c.name);
-    c.verdict = copy_of(verdict, sizeof(verdict), c.verdict);
-    if ((c.mailbox_id != 0 && !exists(s, TABLE_MAILBOX, db_key_u32(id, c.mailbox_id))) ||
-        !put(s, TABLE_CHECK_NAME, db_key_check_name(name_key, c.mailbox_id, c.name), key, MDB_NOOVERWRITE)) {
-        tell(s, "check %u: its mailbox is lost, or another has its name", c.id);
-        drop(s, TABLE_CHECK, key);
-        return;
-    }
-    c.results = c.sums = 0;
-    c.bytes = 0;
-    buf_clear(&s->scratch);
-    check_record_write(&s->scratch, &c);
-    put_record(s, TABLE_CHECK, key);
-}
-
-/* Adds what one row is to its check's counts. */
-static void
-count_row(struct salvage *s, const struct check_record *found, uint64_t result_bytes, bool is_sum)
-{
-    struct check_record c = *found;
-    unsigned char       key[DB_KEY_MAX];
-    char                name[CHECK_TEXT_MAX + 1], verdict[RESULT_VERDICT_BYTES + 1];
-
-    c.name = copy_of(name, sizeof(name), c.name);
-    c.verdict = copy_of(verdict, sizeof(verdict), c.verdict);
-    c.results += !is_sum;
-    c.sums += is_sum;
-    c.bytes += result_bytes;
-    buf_clear(&s->scratch);
-    check_record_write(&s->scratch, &c);
-    put_record(s, TABLE_CHECK, db_key_u32(key, c.id));
-}
-
-static void
-order_result(struct salvage *s, struct slice key, struct slice value)
-{
-    const struct db_view v = view(s);
-    unsigned char        bytes[DB_KEY_MAX];
-    struct check_record  c;
-    uint32_t             hour = result_hour(get_u64(key.data + 4));
-    size_t               len = value.len;
-
-    if (db_check(&v, get_u32(key.data), &c) != MT_OK) {
-        drop(s, TABLE_RESULT, key);
-        return;
-    }
-    count_row(s, &c, len, false);
-    put(s, TABLE_EXPIRY, db_key_result_expiry(bytes, EXPIRY_RESULT, hour, get_u32(key.data)), slice_make("", 0), 0);
-}
-
-static bool
-add_to_sum(void *arg, const struct result_record *r)
-{
-    result_sum_add(arg, r);
-    return true;
-}
-
-/* The sum of an hour whose results are whole tells of these; one that is closed stays as it was. */
-static void
-recount_hour(struct salvage *s, const struct check_record *c, uint32_t hour, struct slice value)
-{
-    const struct db_view v = view(s);
-    unsigned char        bytes[DB_KEY_MAX];
-    struct result_sum    anew = { .runs = 0 };
-
-    if (hour * HOUR_US < c->closed_us && result_sum_read(value, &anew) == MT_OK && anew.runs > 0)
-        return;
-    anew = (struct result_sum){ .runs = 0 };
-    fail(s, db_results(&v, c->id, hour * HOUR_US, (hour + 1) * HOUR_US, add_to_sum, &anew));
-    buf_clear(&s->scratch);
-    result_sum_write(&s->scratch, &anew);
-    put_record(s, TABLE_RESULT_SUM, db_key_result_sum(bytes, c->id, hour));
-}
-
-static void
-order_sum(struct salvage *s, struct slice key, struct slice value)
-{
-    const struct db_view v = view(s);
-    unsigned char        bytes[DB_KEY_MAX];
-    struct check_record  c;
-    uint32_t             check_id = get_u32(key.data), hour = get_u32(key.data + 4);
-
-    if (db_check(&v, check_id, &c) != MT_OK) {
-        drop(s, TABLE_RESULT_SUM, key);
-        return;
-    }
-    recount_hour(s, &c, hour, value);
-    if (db_check(&v, check_id, &c) == MT_OK)
-        count_row(s, &c, 0, true);
-    put(s, TABLE_EXPIRY, db_key_result_expiry(bytes, EXPIRY_RESULT_SUM, hour, check_id), slice_make("", 0), 0);
-}
-
-/* A result whose hour has lost its sum: begun anew, and counted by order_sum. */
-static void
-need_sum(struct salvage *s, struct slice key, struct slice value)
-{
-    unsigned char     bytes[DB_KEY_MAX];
-    struct slice      sum_key = db_key_result_sum(bytes, get_u32(key.data), result_hour(get_u64(key.data + 4)));
-    struct result_sum sum = { .runs = 0 };
-
-    (void)value;
-    if (exists(s, TABLE_RESULT_SUM, sum_key))
-        return;
-    buf_clear(&s->scratch);
-    result_sum_write(&s->scratch, &sum);
-    put_record(s, TABLE_RESULT_SUM, sum_key);
-    s->counts->made++;
+    salvage_put_record(s, TABLE_AGENT, key);
+    salvage_put(s, TABLE_AGENT_NAME, a.name, key, MDB_NOOVERWRITE);
 }
 
 /* ---- Counters -------------------------------------------------------------------------------------------------------------------- */
@@ -753,7 +614,7 @@ put_counter(struct salvage *s, const char *name, uint64_t last, size_t len)
         put_u64(bytes, last + 1);
     else
         put_u32(bytes, (uint32_t)last + 1);
-    put(s, TABLE_META, slice_of(name), slice_make(bytes, len), 0);
+    salvage_put(s, TABLE_META, slice_of(name), slice_make(bytes, len), 0);
 }
 
 static void
@@ -774,14 +635,14 @@ put_counters(struct salvage *s)
 
 /* Each needs those before it. */
 static const struct {
-    enum table table;
-    row_fn    *order;
+    enum table      table;
+    salvage_row_fn *order;
 } orders[] = {
     { TABLE_MESSAGE, order_message }, { TABLE_ENTRY, order_entry },     { TABLE_BODY, order_body },       { TABLE_FOLDER, order_folder },
     { TABLE_MAILBOX, order_mailbox }, { TABLE_FOLDER, order_folder },   { TABLE_TOKEN, order_token },     { TABLE_API_KEY, order_api_key },
     { TABLE_WEBHOOK, order_webhook }, { TABLE_POST, order_post },       { TABLE_PATTERN, order_pattern }, { TABLE_SUBSCRIPTION, order_subscription },
-    { TABLE_AGENT, order_agent },     { TABLE_CHECK, order_check },     { TABLE_RESULT, order_result },   { TABLE_RESULT, need_sum },
-    { TABLE_RESULT_SUM, order_sum },
+    { TABLE_AGENT, order_agent },     { TABLE_CHECK, salvage_check },   { TABLE_RESULT, salvage_result }, { TABLE_RESULT, salvage_need_sum },
+    { TABLE_RESULT_SUM, salvage_sum },
 };
 
 int

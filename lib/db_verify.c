@@ -3,6 +3,7 @@
 #include "lib/db_verify.h"
 
 #include "lib/db_result.h"
+#include "lib/db_verify_rows.h"
 #include "lib/error.h"
 #include "lib/pages.h"
 #include "lib/served.h"
@@ -21,25 +22,8 @@ enum {
     KEY_BYTES_MAX = 511,         /* of LMDB */
 };
 
-typedef unsigned long long ull;
-
-struct verify {
-    struct db               *db;
-    const struct db_view    *view;
-    db_problem_fn           *problem;
-    void                    *arg;
-    struct db_verify_counts *counts;
-    uint64_t                 bytes;         /* read in this view */
-    uint64_t                 last_body;     /* the last body id looked at */
-};
-
-/* Checks one row against all that it must fit. */
-typedef void row_fn(struct verify *v, struct slice key, struct slice value);
-
-static void complain(struct verify *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void
-complain(struct verify *v, const char *format, ...)
+void
+verify_complain(struct verify *v, const char *format, ...)
 {
     char    text[512];
     va_list args;
@@ -52,16 +36,16 @@ complain(struct verify *v, const char *format, ...)
     v->problem(v->arg, text);
 }
 
-static bool
-exists(struct verify *v, enum table table, struct slice key)
+bool
+verify_exists(struct verify *v, enum table table, struct slice key)
 {
     struct slice value;
 
     return db_get(v->view, table, key, &value) == MT_OK;
 }
 
-static bool
-has_purge(struct verify *v, const char *prefix, uint64_t id, size_t id_bytes)
+bool
+verify_has_purge(struct verify *v, const char *prefix, uint64_t id, size_t id_bytes)
 {
     unsigned char key[DB_KEY_MAX];
     size_t        len = strlen(prefix);
@@ -71,16 +55,15 @@ has_purge(struct verify *v, const char *prefix, uint64_t id, size_t id_bytes)
         put_u64(key + len, id);
     else
         put_u32(key + len, (uint32_t)id);
-    return exists(v, TABLE_META, slice_make(key, len + id_bytes));
+    return verify_exists(v, TABLE_META, slice_make(key, len + id_bytes));
 }
 
-/* A deleted mailbox's messages are there until they are removed. */
-static bool
-mailbox_is_known(struct verify *v, uint32_t id)
+bool
+verify_mailbox_is_known(struct verify *v, uint32_t id)
 {
     unsigned char key[DB_KEY_MAX];
 
-    return exists(v, TABLE_MAILBOX, db_key_u32(key, id)) || has_purge(v, DB_META_PURGE_MAILBOX, id, 4);
+    return verify_exists(v, TABLE_MAILBOX, db_key_u32(key, id)) || verify_has_purge(v, DB_META_PURGE_MAILBOX, id, 4);
 }
 
 /* ---- Messages ---- */
@@ -94,9 +77,9 @@ check_entry_of(struct verify *v, uint64_t id, const struct message_record *m)
     struct slice  at = db_key_entry(key, m->mailbox_id, m->folder_id, m->uid);
 
     if (db_get(v->view, TABLE_ENTRY, at, &value) != MT_OK)
-        complain(v, "message %llu: folder %u of mailbox %u has no UID %u for it", (ull)id, m->folder_id, m->mailbox_id, m->uid);
+        verify_complain(v, "message %llu: folder %u of mailbox %u has no UID %u for it", (ull)id, m->folder_id, m->mailbox_id, m->uid);
     else if (entry_read(at, value, &e) != MT_OK || e.message_id != id)
-        complain(v, "message %llu: UID %u of folder %u is another message", (ull)id, m->uid, m->folder_id);
+        verify_complain(v, "message %llu: UID %u of folder %u is another message", (ull)id, m->uid, m->folder_id);
 }
 
 static void
@@ -109,21 +92,21 @@ check_message(struct verify *v, struct slice key, struct slice value)
 
     v->counts->messages++;
     if (id == 0 || rc != MT_OK) {
-        complain(v, "message %llu: its record: %s", (ull)id, mt_strerror(rc));
+        verify_complain(v, "message %llu: its record: %s", (ull)id, mt_strerror(rc));
         return;
     }
     v->counts->bytes += message_size(&m);
     v->bytes += m.body_bytes;
     rc = db_message_check(v->view, &m);
     if (rc != MT_OK)
-        complain(v, "message %llu: its body: %s", (ull)id, mt_strerror(rc));
+        verify_complain(v, "message %llu: its body: %s", (ull)id, mt_strerror(rc));
     check_entry_of(v, id, &m);
-    if (!exists(v, TABLE_EXPIRY, db_key_message_expiry(bytes, id, &m)))
-        complain(v, "message %llu: it would never expire", (ull)id);
-    if (m.body_shared != exists(v, TABLE_BODY_REF, db_key_u64(bytes, m.body_id)))
-        complain(v, "message %llu: whether its body is shared does not fit", (ull)id);
-    if (!mailbox_is_known(v, m.mailbox_id))
-        complain(v, "message %llu: there is no mailbox %u", (ull)id, m.mailbox_id);
+    if (!verify_exists(v, TABLE_EXPIRY, db_key_message_expiry(bytes, id, &m)))
+        verify_complain(v, "message %llu: it would never expire", (ull)id);
+    if (m.body_shared != verify_exists(v, TABLE_BODY_REF, db_key_u64(bytes, m.body_id)))
+        verify_complain(v, "message %llu: whether its body is shared does not fit", (ull)id);
+    if (!verify_mailbox_is_known(v, m.mailbox_id))
+        verify_complain(v, "message %llu: there is no mailbox %u", (ull)id, m.mailbox_id);
 }
 
 static void
@@ -135,8 +118,8 @@ check_entry(struct verify *v, struct slice key, struct slice value)
     int                   rc;
 
     if (key.len != 12 || entry_read(key, value, &e) != MT_OK) {
-        complain(v, "mailbox %u, folder %u, UID %u: the entry is damaged", key.len == 12 ? get_u32(key.data) : 0,
-                 key.len == 12 ? get_u32(key.data + 4) : 0, key.len == 12 ? get_u32(key.data + 8) : 0);
+        verify_complain(v, "mailbox %u, folder %u, UID %u: the entry is damaged", key.len == 12 ? get_u32(key.data) : 0,
+                        key.len == 12 ? get_u32(key.data + 4) : 0, key.len == 12 ? get_u32(key.data + 8) : 0);
         return;
     }
     mailbox = get_u32(key.data);
@@ -144,9 +127,9 @@ check_entry(struct verify *v, struct slice key, struct slice value)
     uid = get_u32(key.data + 8);
     rc = db_message(v->view, e.message_id, &m);
     if (rc == MT_ENOTFOUND)
-        complain(v, "mailbox %u, folder %u, UID %u: there is no message %llu", mailbox, folder, uid, (ull)e.message_id);
+        verify_complain(v, "mailbox %u, folder %u, UID %u: there is no message %llu", mailbox, folder, uid, (ull)e.message_id);
     else if (rc == MT_OK && (m.mailbox_id != mailbox || m.folder_id != folder || m.uid != uid))
-        complain(v, "mailbox %u, folder %u, UID %u: message %llu is elsewhere", mailbox, folder, uid, (ull)e.message_id);
+        verify_complain(v, "mailbox %u, folder %u, UID %u: message %llu is elsewhere", mailbox, folder, uid, (ull)e.message_id);
 }
 
 /* ---- Bodies ---- */
@@ -165,10 +148,10 @@ check_body(struct verify *v, struct slice key, struct slice value)
     v->last_body = id;
     rc = db_message(v->view, id, &m);
     /* Chunks of a message whose record is damaged are not a second problem. */
-    if (rc == MT_EDAMAGED || (rc == MT_OK && m.body_id == id) || exists(v, TABLE_BODY_REF, db_key_u64(bytes, id)) ||
-        has_purge(v, DB_META_PURGE_BODY, id, 8))
+    if (rc == MT_EDAMAGED || (rc == MT_OK && m.body_id == id) || verify_exists(v, TABLE_BODY_REF, db_key_u64(bytes, id)) ||
+        verify_has_purge(v, DB_META_PURGE_BODY, id, 8))
         return;
-    complain(v, "body %llu: no message has it", (ull)id);
+    verify_complain(v, "body %llu: no message has it", (ull)id);
 }
 
 /*
@@ -186,7 +169,7 @@ check_body_ref(struct verify *v, struct slice key, struct slice value)
     int         rc;
 
     if (id == 0 || body_ref_read(value, id, &stored) != MT_OK || mdb_cursor_open(v->view->txn, db_table(v->db, TABLE_MESSAGE), &cursor) != MDB_SUCCESS) {
-        complain(v, "body %llu: its count of copies is damaged", (ull)id);
+        verify_complain(v, "body %llu: its count of copies is damaged", (ull)id);
         return;
     }
     for (rc = mdb_cursor_get(cursor, &k, &d, MDB_SET_RANGE); rc == MDB_SUCCESS && get_u64(k.mv_data) < id + COPIES_MAX;
@@ -198,7 +181,7 @@ check_body_ref(struct verify *v, struct slice key, struct slice value)
     }
     mdb_cursor_close(cursor);
     if (counted > stored || (rc == MDB_NOTFOUND && counted != stored))
-        complain(v, "body %llu: %u messages have it, %u are counted", (ull)id, counted, stored);
+        verify_complain(v, "body %llu: %u messages have it, %u are counted", (ull)id, counted, stored);
 }
 
 /* ---- Folders and mailboxes ---- */
@@ -243,18 +226,18 @@ check_folder(struct verify *v, struct slice key, struct slice value)
     int                  rc = folder_record_read(value, &f);
 
     if (rc != MT_OK || key.len != 8 || get_u32(key.data) != f.mailbox_id || get_u32(key.data + 4) != f.id) {
-        complain(v, "folder %u of mailbox %u: its record: %s", key.len == 8 ? get_u32(key.data + 4) : 0, key.len == 8 ? get_u32(key.data) : 0,
-                 mt_strerror(rc));
+        verify_complain(v, "folder %u of mailbox %u: its record: %s", key.len == 8 ? get_u32(key.data + 4) : 0, key.len == 8 ? get_u32(key.data) : 0,
+                        mt_strerror(rc));
         return;
     }
     /* Of a deleted mailbox nobody counts any more. */
-    if (has_purge(v, DB_META_PURGE_MAILBOX, f.mailbox_id, 4) || !sum_entries(v, f.mailbox_id, f.id, &sum))
+    if (verify_has_purge(v, DB_META_PURGE_MAILBOX, f.mailbox_id, 4) || !sum_entries(v, f.mailbox_id, f.id, &sum))
         return;
     if (sum.messages != f.messages || sum.bytes != f.bytes)
-        complain(v, "folder %u of mailbox %u: it has %llu messages of %llu octets, %llu of %llu are counted", f.id, f.mailbox_id,
-                 (ull)sum.messages, (ull)sum.bytes, (ull)f.messages, (ull)f.bytes);
+        verify_complain(v, "folder %u of mailbox %u: it has %llu messages of %llu octets, %llu of %llu are counted", f.id, f.mailbox_id,
+                        (ull)sum.messages, (ull)sum.bytes, (ull)f.messages, (ull)f.bytes);
     if (sum.last_uid >= f.uidnext)
-        complain(v, "folder %u of mailbox %u: UID %u is in use, and the next would be %u", f.id, f.mailbox_id, sum.last_uid, f.uidnext);
+        verify_complain(v, "folder %u of mailbox %u: UID %u is in use, and the next would be %u", f.id, f.mailbox_id, sum.last_uid, f.uidnext);
 }
 
 static void
@@ -265,11 +248,11 @@ check_subscription(struct verify *v, struct slice key, struct slice value)
 
     (void)value;
     if (key.len < 4 || !folder_name_is_fine(name))
-        complain(v, "subscription: a row with %zu octets, and no name in it", key.len);
-    else if (!exists(v, TABLE_MAILBOX, slice_sub(key, 0, 4)))
-        complain(v, "subscription to \"%.*s\": there is no mailbox %u", (int)name.len, name.data, get_u32(key.data));
+        verify_complain(v, "subscription: a row with %zu octets, and no name in it", key.len);
+    else if (!verify_exists(v, TABLE_MAILBOX, slice_sub(key, 0, 4)))
+        verify_complain(v, "subscription to \"%.*s\": there is no mailbox %u", (int)name.len, name.data, get_u32(key.data));
     else if (db_folder_by_name(v->view, get_u32(key.data), name, &f) == MT_OK)
-        complain(v, "subscription to \"%.*s\": mailbox %u has such a folder", (int)name.len, name.data, f.mailbox_id);
+        verify_complain(v, "subscription to \"%.*s\": mailbox %u has such a folder", (int)name.len, name.data, f.mailbox_id);
 }
 
 static bool
@@ -307,14 +290,14 @@ check_mailbox(struct verify *v, struct slice key, struct slice value)
 
     v->counts->mailboxes++;
     if (rc != MT_OK || key.len != 4 || get_u32(key.data) != m.id) {
-        complain(v, "mailbox %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+        verify_complain(v, "mailbox %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
         return;
     }
     if (db_get(v->view, TABLE_MAILBOX_NAME, m.name, &id) != MT_OK || id.len != 4 || get_u32(id.data) != m.id)
-        complain(v, "mailbox %u: its name \"%.*s\" does not lead to it", m.id, (int)m.name.len, m.name.data);
+        verify_complain(v, "mailbox %u: its name \"%.*s\" does not lead to it", m.id, (int)m.name.len, m.name.data);
     if (sum_folders(v, m.id, &sum) && (sum.messages != m.messages || sum.bytes != m.bytes))
-        complain(v, "mailbox %u: its folders have %llu messages of %llu octets, %llu of %llu are counted", m.id, (ull)sum.messages, (ull)sum.bytes,
-                 (ull)m.messages, (ull)m.bytes);
+        verify_complain(v, "mailbox %u: its folders have %llu messages of %llu octets, %llu of %llu are counted", m.id, (ull)sum.messages,
+                        (ull)sum.bytes, (ull)m.messages, (ull)m.bytes);
 }
 
 static void
@@ -324,7 +307,7 @@ check_name(struct verify *v, struct slice key, struct slice value)
     int                   rc = value.len == 4 ? db_mailbox_by_id(v->view, get_u32(value.data), &m) : MT_EDAMAGED;
 
     if (rc == MT_ENOTFOUND || (rc == MT_OK && !slice_equal(m.name, key)))
-        complain(v, "name \"%.*s\": there is no such mailbox", (int)key.len, key.data);
+        verify_complain(v, "name \"%.*s\": there is no such mailbox", (int)key.len, key.data);
 }
 
 /* ---- Tokens, expiry, keys ---- */
@@ -344,32 +327,20 @@ check_token(struct verify *v, struct slice key, struct slice value)
         token_encode(&t, text);
     }
     if (rc != MT_OK || key.len != sizeof(t.raw)) {
-        complain(v, "token %s: its record: %s", text, mt_strerror(rc));
+        verify_complain(v, "token %s: its record: %s", text, mt_strerror(rc));
         return;
     }
-    if (r.deadline_unix != 0 && r.decided_us == 0 && exists(v, TABLE_MAILBOX, db_key_u32(bytes, r.mailbox_id)) &&
-        !exists(v, TABLE_DEADLINE, db_key_deadline(bytes, r.deadline_unix, &t)))
-        complain(v, "token %s: it would never get its verdict", text);
-    if (!exists(v, TABLE_EXPIRY, db_key_token_expiry(bytes, &t, &r)))
-        complain(v, "token %s: it would never expire", text);
+    if (r.deadline_unix != 0 && r.decided_us == 0 && verify_exists(v, TABLE_MAILBOX, db_key_u32(bytes, r.mailbox_id)) &&
+        !verify_exists(v, TABLE_DEADLINE, db_key_deadline(bytes, r.deadline_unix, &t)))
+        verify_complain(v, "token %s: it would never get its verdict", text);
+    if (!verify_exists(v, TABLE_EXPIRY, db_key_token_expiry(bytes, &t, &r)))
+        verify_complain(v, "token %s: it would never expire", text);
     for (uint32_t i = 0; i < r.kept; i++) {
         struct message_record m;
 
         if (db_message(v->view, r.arrivals[i].message_id, &m) == MT_OK && m.mailbox_id != r.mailbox_id)
-            complain(v, "token %s: message %llu belongs to another mailbox", text, (ull)r.arrivals[i].message_id);
+            verify_complain(v, "token %s: message %llu belongs to another mailbox", text, (ull)r.arrivals[i].message_id);
     }
-}
-
-/* An hour's row stands for its sum, which is there as long as the results are. */
-static void
-check_result_expiry(struct verify *v, struct slice key)
-{
-    unsigned char sum[DB_KEY_MAX];
-    uint64_t      at_unix = get_u64(key.data + 1);
-    uint32_t      check_id = get_u32(key.data + 9);
-
-    if (at_unix % 3600 != 0 || !exists(v, TABLE_RESULT_SUM, db_key_result_sum(sum, check_id, (uint32_t)(at_unix / 3600))))
-        complain(v, "expiry: check %u has no results of the hour %llu", check_id, (ull)(at_unix / 3600));
 }
 
 static void
@@ -379,15 +350,15 @@ check_expiry(struct verify *v, struct slice key, struct slice value)
 
     (void)value;
     if ((kind == EXPIRY_INBOX || kind == EXPIRY_UNMATCHED) && key.len == 17) {
-        if (!exists(v, TABLE_MESSAGE, slice_sub(key, 9, 8)))
-            complain(v, "expiry: there is no message %llu", (ull)get_u64(key.data + 9));
+        if (!verify_exists(v, TABLE_MESSAGE, slice_sub(key, 9, 8)))
+            verify_complain(v, "expiry: there is no message %llu", (ull)get_u64(key.data + 9));
     } else if (kind == EXPIRY_TOKEN && key.len == 9 + TOKEN_RAW_BYTES) {
-        if (!exists(v, TABLE_TOKEN, slice_sub(key, 9, TOKEN_RAW_BYTES)))
-            complain(v, "expiry: there is no such token");
+        if (!verify_exists(v, TABLE_TOKEN, slice_sub(key, 9, TOKEN_RAW_BYTES)))
+            verify_complain(v, "expiry: there is no such token");
     } else if ((kind == EXPIRY_RESULT || kind == EXPIRY_RESULT_SUM) && key.len == DB_RESULT_EXPIRY_BYTES) {
-        check_result_expiry(v, key);
+        verify_result_expiry(v, key);
     } else {
-        complain(v, "expiry: a row of kind %u with %zu octets", kind, key.len);
+        verify_complain(v, "expiry: a row of kind %u with %zu octets", kind, key.len);
     }
 }
 
@@ -400,9 +371,9 @@ check_api_key(struct verify *v, struct slice key, struct slice value)
 
     v->counts->api_keys++;
     if (rc != MT_OK || key.len != 4)
-        complain(v, "API key %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
-    else if (k.mailbox_id != 0 && !exists(v, TABLE_MAILBOX, db_key_u32(bytes, k.mailbox_id)))
-        complain(v, "API key %u: there is no mailbox %u", get_u32(key.data), k.mailbox_id);
+        verify_complain(v, "API key %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+    else if (k.mailbox_id != 0 && !verify_exists(v, TABLE_MAILBOX, db_key_u32(bytes, k.mailbox_id)))
+        verify_complain(v, "API key %u: there is no mailbox %u", get_u32(key.data), k.mailbox_id);
 }
 
 static void
@@ -413,18 +384,18 @@ check_agent(struct verify *v, struct slice key, struct slice value)
     int                 rc = agent_record_read(value, &a);
 
     if (rc != MT_OK || key.len != 4) {
-        complain(v, "agent %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+        verify_complain(v, "agent %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
         return;
     }
     if (a.id != get_u32(key.data))
-        complain(v, "agent %u: its record says %u", get_u32(key.data), a.id);
+        verify_complain(v, "agent %u: its record says %u", get_u32(key.data), a.id);
     else if (db_agent_by_name(v->view, a.name, &named) != MT_OK || named.id != a.id)
-        complain(v, "agent %u: its name does not lead to it", a.id);
+        verify_complain(v, "agent %u: its name does not lead to it", a.id);
     for (uint32_t i = 0; i < a.mailbox_count; i++)
-        if (!exists(v, TABLE_MAILBOX, db_key_u32(bytes, a.mailboxes[i])))
-            complain(v, "agent %u: there is no mailbox %u", a.id, a.mailboxes[i]);
+        if (!verify_exists(v, TABLE_MAILBOX, db_key_u32(bytes, a.mailboxes[i])))
+            verify_complain(v, "agent %u: there is no mailbox %u", a.id, a.mailboxes[i]);
         else if (i > 0 && a.mailboxes[i] <= a.mailboxes[i - 1])
-            complain(v, "agent %u: mailbox %u is out of order", a.id, a.mailboxes[i]);
+            verify_complain(v, "agent %u: mailbox %u is out of order", a.id, a.mailboxes[i]);
 }
 
 static void
@@ -434,9 +405,9 @@ check_agent_name(struct verify *v, struct slice key, struct slice value)
     int                 rc = value.len == 4 ? db_agent_by_id(v->view, get_u32(value.data), &a) : MT_EDAMAGED;
 
     if (rc == MT_ENOTFOUND || (rc == MT_OK && !slice_equal(a.name, key)))
-        complain(v, "agent name \"%.*s\": there is no such agent", (int)key.len, key.data);
+        verify_complain(v, "agent name \"%.*s\": there is no such agent", (int)key.len, key.data);
     else if (value.len != 4)
-        complain(v, "agent name \"%.*s\": its row has %zu octets", (int)key.len, key.data, value.len);
+        verify_complain(v, "agent name \"%.*s\": its row has %zu octets", (int)key.len, key.data, value.len);
 }
 
 /* ---- Deadlines, events, webhooks ---- */
@@ -450,15 +421,15 @@ check_deadline(struct verify *v, struct slice key, struct slice value)
 
     (void)value;
     if (key.len != 8 + sizeof(t.raw)) {
-        complain(v, "deadline: a row with %zu octets", key.len);
+        verify_complain(v, "deadline: a row with %zu octets", key.len);
         return;
     }
     memcpy(t.raw, key.data + 8, sizeof(t.raw));
     rc = db_token(v->view, &t, &r);
     if (rc == MT_ENOTFOUND)
-        complain(v, "deadline: there is no such token");
+        verify_complain(v, "deadline: there is no such token");
     else if (rc == MT_OK && (r.deadline_unix != get_u64(key.data) || r.decided_us != 0))
-        complain(v, "deadline: its token is expected at another time, or is decided");
+        verify_complain(v, "deadline: its token is expected at another time, or is decided");
 }
 
 static void
@@ -468,7 +439,7 @@ check_served(struct verify *v, struct slice key, struct slice value)
     int                  rc = served_record_read(value, &s);
 
     if (rc != MT_OK || key.len != 8 || s.until_us < get_u64(key.data))
-        complain(v, "served: a span from %llu on: %s", key.len == 8 ? (ull)get_u64(key.data) : 0, mt_strerror(rc));
+        verify_complain(v, "served: a span from %llu on: %s", key.len == 8 ? (ull)get_u64(key.data) : 0, mt_strerror(rc));
 }
 
 static void
@@ -478,9 +449,9 @@ check_pattern(struct verify *v, struct slice key, struct slice value)
     int                   rc = pattern_record_read(value, &p);
 
     if (rc != MT_OK || key.len != 4)
-        complain(v, "pattern of mailbox %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
-    else if (!exists(v, TABLE_MAILBOX, key))
-        complain(v, "pattern: there is no mailbox %u", get_u32(key.data));
+        verify_complain(v, "pattern of mailbox %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+    else if (!verify_exists(v, TABLE_MAILBOX, key))
+        verify_complain(v, "pattern: there is no mailbox %u", get_u32(key.data));
 }
 
 static void
@@ -492,9 +463,9 @@ check_event(struct verify *v, struct slice key, struct slice value)
 
     v->counts->events++;
     if (rc != MT_OK || key.len != 8)
-        complain(v, "event %llu: its record: %s", key.len == 8 ? (ull)get_u64(key.data) : 0, mt_strerror(rc));
+        verify_complain(v, "event %llu: its record: %s", key.len == 8 ? (ull)get_u64(key.data) : 0, mt_strerror(rc));
     else if (db_get(v->view, TABLE_META, slice_of(DB_META_NEXT_EVENT), &next) == MT_OK && next.len == 8 && get_u64(next.data) <= get_u64(key.data))
-        complain(v, "event %llu: the next id would be %llu", (ull)get_u64(key.data), (ull)get_u64(next.data));
+        verify_complain(v, "event %llu: the next id would be %llu", (ull)get_u64(key.data), (ull)get_u64(next.data));
 }
 
 static void
@@ -506,9 +477,9 @@ check_webhook(struct verify *v, struct slice key, struct slice value)
 
     v->counts->webhooks++;
     if (rc != MT_OK || key.len != 4)
-        complain(v, "webhook %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
-    else if (w.mailbox_id != 0 && !exists(v, TABLE_MAILBOX, db_key_u32(bytes, w.mailbox_id)))
-        complain(v, "webhook %u: there is no mailbox %u", get_u32(key.data), w.mailbox_id);
+        verify_complain(v, "webhook %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
+    else if (w.mailbox_id != 0 && !verify_exists(v, TABLE_MAILBOX, db_key_u32(bytes, w.mailbox_id)))
+        verify_complain(v, "webhook %u: there is no mailbox %u", get_u32(key.data), w.mailbox_id);
 }
 
 /* A removed webhook's posts are there until they are removed. */
@@ -522,15 +493,15 @@ check_post(struct verify *v, struct slice key, struct slice value)
     int                rc = post_record_read(value, &p);
 
     if (rc != MT_OK || webhook == 0) {
-        complain(v, "post of event %llu to webhook %u: its record: %s", (ull)event, webhook, mt_strerror(rc));
+        verify_complain(v, "post of event %llu to webhook %u: its record: %s", (ull)event, webhook, mt_strerror(rc));
         return;
     }
-    if (!exists(v, TABLE_WEBHOOK, db_key_u32(bytes, webhook)) && !has_purge(v, DB_META_PURGE_WEBHOOK, webhook, 4))
-        complain(v, "post of event %llu: there is no webhook %u", (ull)event, webhook);
-    if (!exists(v, TABLE_EVENT, db_key_u64(bytes, event)) && !has_purge(v, DB_META_PURGE_WEBHOOK, webhook, 4))
-        complain(v, "post to webhook %u: there is no event %llu", webhook, (ull)event);
-    if (p.due_us != 0 && !exists(v, TABLE_POST_DUE, db_key_post_due(bytes, webhook, p.due_us, event)))
-        complain(v, "post of event %llu to webhook %u: it would never be sent", (ull)event, webhook);
+    if (!verify_exists(v, TABLE_WEBHOOK, db_key_u32(bytes, webhook)) && !verify_has_purge(v, DB_META_PURGE_WEBHOOK, webhook, 4))
+        verify_complain(v, "post of event %llu: there is no webhook %u", (ull)event, webhook);
+    if (!verify_exists(v, TABLE_EVENT, db_key_u64(bytes, event)) && !verify_has_purge(v, DB_META_PURGE_WEBHOOK, webhook, 4))
+        verify_complain(v, "post to webhook %u: there is no event %llu", webhook, (ull)event);
+    if (p.due_us != 0 && !verify_exists(v, TABLE_POST_DUE, db_key_post_due(bytes, webhook, p.due_us, event)))
+        verify_complain(v, "post of event %llu to webhook %u: it would never be sent", (ull)event, webhook);
 }
 
 static void
@@ -540,140 +511,9 @@ check_post_due(struct verify *v, struct slice key, struct slice value)
 
     (void)value;
     if (key.len != 20)
-        complain(v, "post-due: a row with %zu octets", key.len);
+        verify_complain(v, "post-due: a row with %zu octets", key.len);
     else if (db_post(v->view, get_u32(key.data), get_u64(key.data + 12), &p) != MT_OK || p.due_us != get_u64(key.data + 4))
-        complain(v, "post-due: no post of event %llu to webhook %u is due then", (ull)get_u64(key.data + 12), get_u32(key.data));
-}
-
-/* ---- Checks ---- */
-
-/* A removed check's results are there until they are removed. */
-static bool
-check_is_purged(struct verify *v, uint32_t id)
-{
-    return has_purge(v, DB_META_PURGE_CHECK, id, 4);
-}
-
-/* How many rows of a table begin with the check's id, and the octets of their values. */
-static void
-sum_rows(struct verify *v, enum table table, uint32_t check_id, uint64_t *rows, uint64_t *octets)
-{
-    unsigned char bytes[DB_KEY_MAX];
-    MDB_val       k = { db_key_u32(bytes, check_id).len, bytes };
-    MDB_val       d;
-    MDB_cursor   *cursor;
-    int           rc;
-
-    *rows = *octets = 0;
-    if (mdb_cursor_open(v->view->txn, db_table(v->db, table), &cursor) != MDB_SUCCESS)
-        return;
-    for (rc = mdb_cursor_get(cursor, &k, &d, MDB_SET_RANGE); rc == MDB_SUCCESS && k.mv_size >= 4 && get_u32(k.mv_data) == check_id;
-         rc = mdb_cursor_get(cursor, &k, &d, MDB_NEXT)) {
-        ++*rows;
-        *octets += d.mv_size;
-    }
-    mdb_cursor_close(cursor);
-}
-
-static void
-check_check(struct verify *v, struct slice key, struct slice value)
-{
-    struct check_record c, named;
-    uint64_t            results, bytes, sums, unused;
-    int                 rc = check_record_read(value, &c);
-
-    v->counts->checks++;
-    if (rc != MT_OK || key.len != 4 || c.id != get_u32(key.data)) {
-        complain(v, "check %u: its record: %s", key.len == 4 ? get_u32(key.data) : 0, mt_strerror(rc));
-        return;
-    }
-    if (db_check_by_name(v->view, c.mailbox_id, c.name, &named) != MT_OK || named.id != c.id)
-        complain(v, "check %u: its name \"%.*s\" does not lead to it", c.id, (int)c.name.len, c.name.data);
-    if (c.mailbox_id != 0 && !mailbox_is_known(v, c.mailbox_id))
-        complain(v, "check %u: there is no mailbox %u", c.id, c.mailbox_id);
-    sum_rows(v, TABLE_RESULT, c.id, &results, &bytes);
-    sum_rows(v, TABLE_RESULT_SUM, c.id, &sums, &unused);
-    if (results != c.results || bytes != c.bytes || sums != c.sums)
-        complain(v, "check %u: it has %llu results of %llu octets and %llu hours, %u of %llu and %u are counted", c.id, (ull)results, (ull)bytes,
-                 (ull)sums, c.results, (ull)c.bytes, c.sums);
-}
-
-static void
-check_check_name(struct verify *v, struct slice key, struct slice value)
-{
-    struct check_record c;
-    int                 rc = value.len == 4 && key.len > 4 ? db_check(v->view, get_u32(value.data), &c) : MT_EDAMAGED;
-
-    if (key.len <= 4 || value.len != 4)
-        complain(v, "check name: a row with %zu octets, and a value of %zu", key.len, value.len);
-    else if (rc == MT_ENOTFOUND || (rc == MT_OK && (c.mailbox_id != get_u32(key.data) || !slice_equal(c.name, slice_sub(key, 4, key.len)))))
-        complain(v, "check name \"%.*s\": there is no such check", (int)(key.len - 4), key.data + 4);
-}
-
-static void
-check_result(struct verify *v, struct slice key, struct slice value)
-{
-    struct result_record r;
-    unsigned char        bytes[DB_KEY_MAX];
-    uint32_t             check_id = key.len == 12 ? get_u32(key.data) : 0;
-    uint64_t             started_us = key.len == 12 ? get_u64(key.data + 4) : 0;
-    int                  rc = result_record_read(value, &r);
-
-    v->counts->results++;
-    v->bytes += value.len;
-    if (rc != MT_OK || check_id == 0 || r.started_us != started_us) {
-        complain(v, "result of check %u: its record: %s", check_id, mt_strerror(rc));
-        return;
-    }
-    if (check_is_purged(v, check_id))
-        return;
-    if (!exists(v, TABLE_CHECK, db_key_u32(bytes, check_id)))
-        complain(v, "result: there is no check %u", check_id);
-    else if (!exists(v, TABLE_EXPIRY, db_key_result_expiry(bytes, EXPIRY_RESULT, result_hour(started_us), check_id)))
-        complain(v, "result of check %u at %llu: it would never expire", check_id, (ull)started_us);
-}
-
-static bool
-add_to_sum(void *arg, const struct result_record *r)
-{
-    result_sum_add(arg, r);
-    return true;
-}
-
-static bool
-sums_are_equal(const struct result_sum *a, const struct result_sum *b)
-{
-    return a->runs == b->runs && a->deferred == b->deferred && memcmp(a->states, b->states, sizeof(a->states)) == 0 &&
-           memcmp(a->verdicts, b->verdicts, sizeof(a->verdicts)) == 0 && memcmp(a->buckets, b->buckets, sizeof(a->buckets)) == 0 &&
-           a->total.count == b->total.count && a->total.sum_us == b->total.sum_us && a->total.min_us == b->total.min_us &&
-           a->total.max_us == b->total.max_us;
-}
-
-static void
-check_result_sum(struct verify *v, struct slice key, struct slice value)
-{
-    struct result_sum   sum, counted = { .runs = 0 };
-    struct check_record c;
-    unsigned char       bytes[DB_KEY_MAX];
-    uint32_t            check_id = key.len == 8 ? get_u32(key.data) : 0, hour = key.len == 8 ? get_u32(key.data + 4) : 0;
-    int                 rc = result_sum_read(value, &sum);
-
-    if (rc != MT_OK || check_id == 0) {
-        complain(v, "sum of check %u: its record: %s", check_id, mt_strerror(rc));
-        return;
-    }
-    if (check_is_purged(v, check_id))
-        return;
-    if (!exists(v, TABLE_EXPIRY, db_key_result_expiry(bytes, EXPIRY_RESULT_SUM, hour, check_id)))
-        complain(v, "sum of check %u: it would never expire", check_id);
-    rc = db_check(v->view, check_id, &c);
-    if (rc == MT_ENOTFOUND)
-        complain(v, "sum: there is no check %u", check_id);
-    /* Of an hour that is closed, results may have gone. */
-    if (rc != MT_OK || hour * HOUR_US < c.closed_us || db_results(v->view, check_id, hour * HOUR_US, (hour + 1) * HOUR_US, add_to_sum, &counted) != MT_OK)
-        return;
-    if (!sums_are_equal(&sum, &counted))
-        complain(v, "sum of check %u: its hour %u has %u results, and the sum is of %u, or of other times", check_id, hour, counted.runs, sum.runs);
+        verify_complain(v, "post-due: no post of event %llu to webhook %u is due then", (ull)get_u64(key.data + 12), get_u32(key.data));
 }
 
 /* ---- Counters ---- */
@@ -682,20 +522,20 @@ static void
 check_meta(struct verify *v, struct slice key, struct slice value)
 {
     if (slice_equal(key, slice_of(DB_META_NEXT_MESSAGE)) && (value.len != 8 || get_u64(value.data) == 0))
-        complain(v, "the next message id is unreadable");
+        verify_complain(v, "the next message id is unreadable");
     if (slice_equal(key, slice_of(DB_META_NEXT_EVENT)) && (value.len != 8 || get_u64(value.data) == 0))
-        complain(v, "the next event id is unreadable");
+        verify_complain(v, "the next event id is unreadable");
     if ((slice_equal(key, slice_of(DB_META_NEXT_MAILBOX)) || slice_equal(key, slice_of(DB_META_NEXT_API_KEY)) ||
          slice_equal(key, slice_of(DB_META_NEXT_WEBHOOK)) || slice_equal(key, slice_of(DB_META_NEXT_CHECK))) &&
         value.len != 4)
-        complain(v, "the next id \"%.*s\" is unreadable", (int)key.len, key.data);
+        verify_complain(v, "the next id \"%.*s\" is unreadable", (int)key.len, key.data);
 }
 
 /* ---- The walk ---- */
 
 static const struct {
-    enum table table;
-    row_fn    *check;
+    enum table     table;
+    verify_row_fn *check;
 } tables[] = {
     { TABLE_META, check_meta },       { TABLE_MAILBOX, check_mailbox }, { TABLE_MAILBOX_NAME, check_name }, { TABLE_FOLDER, check_folder },
     { TABLE_ENTRY, check_entry },     { TABLE_MESSAGE, check_message }, { TABLE_BODY, check_body },         { TABLE_BODY_REF, check_body_ref },
@@ -703,13 +543,13 @@ static const struct {
     { TABLE_DEADLINE, check_deadline }, { TABLE_SERVED, check_served }, { TABLE_PATTERN, check_pattern },       { TABLE_EVENT, check_event },
     { TABLE_WEBHOOK, check_webhook }, { TABLE_POST, check_post },       { TABLE_POST_DUE, check_post_due },
     { TABLE_AGENT, check_agent },     { TABLE_AGENT_NAME, check_agent_name },
-    { TABLE_SUBSCRIPTION, check_subscription }, { TABLE_CHECK, check_check }, { TABLE_CHECK_NAME, check_check_name },
-    { TABLE_RESULT, check_result },   { TABLE_RESULT_SUM, check_result_sum },
+    { TABLE_SUBSCRIPTION, check_subscription }, { TABLE_CHECK, verify_check }, { TABLE_CHECK_NAME, verify_check_name },
+    { TABLE_RESULT, verify_result },   { TABLE_RESULT_SUM, verify_result_sum },
 };
 
 /* Some rows from the key last on (not included, unless it is empty), which is moved along. MT_ENOTFOUND: the end. */
 static int
-check_some(struct verify *v, enum table table, row_fn *check, struct buf *last)
+check_some(struct verify *v, enum table table, verify_row_fn *check, struct buf *last)
 {
     MDB_val     k = { last->len, last->data };
     MDB_val     d;
@@ -735,7 +575,7 @@ check_some(struct verify *v, enum table table, row_fn *check, struct buf *last)
 }
 
 static int
-check_table(struct verify *v, enum table table, row_fn *check)
+check_table(struct verify *v, enum table table, verify_row_fn *check)
 {
     struct buf last;
     int        rc;
@@ -759,7 +599,7 @@ check_table(struct verify *v, enum table table, row_fn *check)
 static void
 on_page_problem(void *arg, const char *text)
 {
-    complain(arg, "%s", text);
+    verify_complain(arg, "%s", text);
 }
 
 static int

@@ -63,3 +63,13 @@ duration_text(uint64_t us, char out[DURATION_TEXT_BYTES])
         snprintf(out, DURATION_TEXT_BYTES, "%llu d %llu h", s / 86400, s / 3600 % 24);
     return out;
 }
+
+const char *
+duration_limit_text(uint32_t ms, char out[DURATION_TEXT_BYTES])
+{
+    if (ms % 1000 == 0)
+        snprintf(out, DURATION_TEXT_BYTES, "%u s", ms / 1000);
+    else
+        snprintf(out, DURATION_TEXT_BYTES, "%u ms", ms);
+    return out;
+}

@@ -13,4 +13,7 @@ int duration_parse(struct slice text, uint64_t max_ms, uint64_t *out_ms);
 #define DURATION_TEXT_BYTES 32u
 const char *duration_text(uint64_t us, char out[DURATION_TEXT_BYTES]);
 
+/* A limit as it was set, for people: "60 s", "300 ms", "1500 ms". Returns out. */
+const char *duration_limit_text(uint32_t ms, char out[DURATION_TEXT_BYTES]);
+
 #endif

@@ -12,9 +12,12 @@
 
 /*
  * Each question is put to the first of these. When no server gives a usable answer, it is put to the second as well, so that a broken
- * zone of the customer (SERVFAIL) is told from name servers of ours that are down.
+ * zone of the customer (SERVFAIL) is told from name servers of ours that are down. When no answer comes at all, the third is asked for
+ * the root, which every name server knows: where that has an answer, it is the servers of the zone that are silent.
  */
-enum { FIRST, SECOND, CHANNELS };
+enum { FIRST, SECOND, ROOT, CHANNELS };
+
+enum { ROOT_TRY_MS = 500 };             /* for the first try of the root's question: servers of ours have the answer at hand */
 
 struct resolver {
     struct event_base *base;
@@ -60,7 +63,8 @@ resolver_new(struct event_base *base, const char *servers, enum family family)
     r->family = families[family];
     r->dns[FIRST] = dns_new(base, servers, DNS_NEXT_SERVER, 0);
     r->dns[SECOND] = dns_new(base, servers, DNS_ANY_ANSWER, 0);
-    if (r->dns[FIRST] == NULL || r->dns[SECOND] == NULL) {
+    r->dns[ROOT] = dns_new(base, servers, DNS_ANY_ANSWER, ROOT_TRY_MS);
+    if (r->dns[FIRST] == NULL || r->dns[SECOND] == NULL || r->dns[ROOT] == NULL) {
         resolver_free(r);
         return NULL;
     }
@@ -106,11 +110,17 @@ finish(struct resolution *q)
 }
 
 static void
-fail(struct resolution *q, enum route_fault fault, const char *format, const char *detail)
+note_fault(struct resolution *q, enum route_fault fault, const char *what, const char *detail)
 {
     q->route.fault = fault;
     q->route.count = 0;
-    snprintf(q->route.reason, sizeof(q->route.reason), "%.200s: %s%s", q->domain, format, detail);
+    snprintf(q->route.reason, sizeof(q->route.reason), "%.200s: %s%s", q->domain, what, detail);
+}
+
+static void
+fail(struct resolution *q, enum route_fault fault, const char *what)
+{
+    note_fault(q, fault, what, "");
     finish(q);
 }
 
@@ -137,6 +147,40 @@ fault_of(int status)
     default:
         return ROUTE_LATER;
     }
+}
+
+static void
+on_root(void *arg, int status, int timeouts, unsigned char *answer, int len)
+{
+    struct resolution *q = arg;
+
+    (void)timeouts;
+    (void)answer;
+    (void)len;
+    q->pending--;
+    if (status == ARES_EDESTRUCTION || q->done == NULL) {
+        resolution_free(q);
+        return;
+    }
+    if (status == ARES_ETIMEOUT || status == ARES_ECONNREFUSED)
+        q->route.fault = ROUTE_NO_DNS;
+    finish(q);
+}
+
+/* The look-up ended with an error of c-ares. When nobody answered, it has to be found out whose fault that is. */
+static void
+fail_by(struct resolution *q, const char *what, int status)
+{
+    struct dns *dns = q->resolver->dns[ROOT];
+
+    note_fault(q, fault_of(status), what, ares_strerror(status));
+    if (status != ARES_ETIMEOUT) {
+        finish(q);
+        return;
+    }
+    q->pending++;
+    ares_query(dns_channel(dns), ".", ns_c_in, ns_t_ns, on_root, q);
+    dns_asked(dns);
 }
 
 /* ---- Addresses -------------------------------------------------------------------------------------------------- */
@@ -183,10 +227,9 @@ collect(struct resolution *q)
     else if (asks_again(q, q->last_status))
         find_addresses(q);
     else if (fault_of(q->last_status) == ROUTE_REFUSED)
-        fail(q, ROUTE_REFUSED, route->by_mx ? "none of its mail servers has an address" : "there is no such host, or it has no address",
-             "");
+        fail(q, ROUTE_REFUSED, route->by_mx ? "none of its mail servers has an address" : "there is no such host, or it has no address");
     else
-        fail(q, fault_of(q->last_status), "no address found: ", ares_strerror(q->last_status));
+        fail_by(q, "no address found: ", q->last_status);
 }
 
 static void
@@ -269,9 +312,9 @@ take_mx(struct resolution *q, const struct ares_mx_reply *records)
     if (q->host_count > 0)
         find_addresses(q);
     else if (null_mx)
-        fail(q, ROUTE_REFUSED, "the domain takes no mail: it has a null MX (RFC 7505)", "");
+        fail(q, ROUTE_REFUSED, "the domain takes no mail: it has a null MX (RFC 7505)");
     else
-        fail(q, ROUTE_REFUSED, "its MX records name no valid host", "");
+        fail(q, ROUTE_REFUSED, "its MX records name no valid host");
 }
 
 static void find_mx(struct resolution *q);
@@ -297,13 +340,13 @@ on_mx(void *arg, int status, int timeouts, unsigned char *answer, int len)
         if (q->host_count > 0)
             find_addresses(q);
         else
-            fail(q, ROUTE_REFUSED, "not a valid host name", "");
+            fail(q, ROUTE_REFUSED, "not a valid host name");
     } else if (status == ARES_ENOTFOUND) {
-        fail(q, ROUTE_REFUSED, "there is no such domain", "");
+        fail(q, ROUTE_REFUSED, "there is no such domain");
     } else if (asks_again(q, status)) {
         find_mx(q);
     } else {
-        fail(q, fault_of(status), "MX look-up: ", ares_strerror(status));
+        fail_by(q, "MX look-up: ", status);
     }
     ares_free_data(records);
 }
@@ -381,7 +424,7 @@ resolver_find_host(struct resolver *r, struct slice host, uint16_t port, resolve
         return q;
     add_host(q, q->domain, 0);
     if (q->host_count == 0) {
-        fail(q, ROUTE_REFUSED, "not a valid host name", "");
+        fail(q, ROUTE_REFUSED, "not a valid host name");
         return q;
     }
     find_addresses(q);

@@ -379,30 +379,6 @@ result_sum_add(struct result_sum *s, const struct result_record *r)
     }
 }
 
-void
-result_sum_merge(struct result_sum *s, const struct result_sum *other)
-{
-    s->runs += other->runs;
-    s->deferred += other->deferred;
-    for (unsigned i = 0; i < RESULT_STATES; i++)
-        s->states[i] += other->states[i];
-    for (unsigned i = 0; i < RESULT_VERDICTS; i++)
-        s->verdicts[i] += other->verdicts[i];
-    for (unsigned i = 0; i < RESULT_BUCKETS; i++)
-        s->buckets[i] += other->buckets[i];
-    add_time(&s->total, other->total.count, other->total.sum_us, other->total.min_us, other->total.max_us);
-    s->times_left_out += other->times_left_out;
-    for (uint32_t i = 0; i < other->times_count; i++) {
-        const struct result_sum_time *from = &other->times[i];
-        struct result_sum_time       *t = time_named(s, from->name);
-
-        if (t != NULL)
-            add_time(t, from->count, from->sum_us, from->min_us, from->max_us);
-        else
-            s->times_left_out += from->count;
-    }
-}
-
 uint64_t
 result_sum_percentile_us(const struct result_sum *s, unsigned percent)
 {

@@ -141,9 +141,8 @@ struct result_sum {
 void result_sum_write(struct buf *b, const struct result_sum *s);
 int  result_sum_read(struct slice bytes, struct result_sum *out);
 
-/* Adds one run, or all of another sum, to one that was all zeros at first. */
+/* Adds one run to a sum that was all zeros at first. */
 void result_sum_add(struct result_sum *s, const struct result_record *r);
-void result_sum_merge(struct result_sum *s, const struct result_sum *other);
 
 /* The upper end of a bucket; UINT64_MAX of the last. Each is longer than the one before by half of an octave: a factor of 1.41. */
 uint64_t result_bucket_us(unsigned bucket);

@@ -185,40 +185,25 @@ api_check_list(struct call *c)
     reply_json(c->lookup, c->exchange, 200);
 }
 
-struct last {
-    bool                 found;
-    struct result_record r;
-};
-
-static bool
-keep_last(void *arg, const struct result_record *r)
-{
-    struct last *last = arg;
-
-    last->found = true;
-    last->r = *r;
-    return false;
-}
-
 void
 api_check_show(struct call *c)
 {
-    struct last         last = { .found = false };
-    struct check_record check;
-    struct slice        mailbox;
-    struct emit         j;
-    uint64_t            at_us = TIME_US_MAX;
-    int                 rc;
+    struct result_record newest;
+    struct check_record  check;
+    struct slice         mailbox;
+    struct emit          j;
+    uint64_t             at_us = TIME_US_MAX;
+    int                  rc;
 
     if (!take_check(c, &check, &mailbox) || !take_time(c, SHOW_AT, &at_us))
         return;
-    rc = db_results(c->view, check.id, 0, at_us + 1, keep_last, &last);
-    if (rc != MT_OK && rc != MT_EDAMAGED) {
+    rc = db_result_newest(c->view, check.id, at_us + 1, &newest);
+    if (rc != MT_OK && rc != MT_ENOTFOUND) {
         reply_error(c->exchange, rc, "the check");
         return;
     }
     j = lookup_json(c->lookup);
-    answer_check(&j, NULL, &check, mailbox, last.found ? &last.r : NULL, true);
+    answer_check(&j, NULL, &check, mailbox, rc == MT_OK ? &newest : NULL, true);
     reply_json(c->lookup, c->exchange, 200);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/record.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -54,8 +55,8 @@ is_well_formed(const struct delivery *d)
 }
 
 /* Sealed, so that it can neither change under the checksum nor shrink under the mapping, which would kill the process. */
-int
-handed_map(int fd, uint64_t size_bytes, struct slice *out)
+static int
+map_sealed(int fd, uint64_t size_bytes, struct slice *out)
 {
     const int   seals = F_SEAL_WRITE | F_SEAL_SHRINK;
     int         found = fd == -1 ? -1 : fcntl(fd, F_GET_SEALS);
@@ -71,10 +72,43 @@ handed_map(int fd, uint64_t size_bytes, struct slice *out)
     return MT_OK;
 }
 
+int
+handed_octets_take(struct handed_octets *h, struct slice inline_octets, uint64_t size_bytes, int fd)
+{
+    char *copy;
+
+    if (inline_octets.len == 0) {
+        int rc = map_sealed(fd, size_bytes, &h->all);
+
+        h->mapped = rc == MT_OK;
+        return rc;
+    }
+    if (inline_octets.len != size_bytes)
+        return MT_EPROTO;
+    copy = malloc(inline_octets.len);
+    if (copy == NULL)
+        return MT_ENOMEM;
+    memcpy(copy, inline_octets.data, inline_octets.len);
+    h->all = slice_make(copy, inline_octets.len);
+    return MT_OK;
+}
+
+void
+handed_octets_fini(struct handed_octets *h)
+{
+    void *octets = (void *)(uintptr_t)h->all.data;
+
+    if (h->mapped)
+        munmap(octets, h->all.len);
+    else
+        free(octets);
+    *h = (struct handed_octets){ .mapped = false };
+}
+
 static int
 map_body(struct handed *h, int fd)
 {
-    int rc = handed_map(fd, h->d.size_bytes, &h->body);
+    int rc = map_sealed(fd, h->d.size_bytes, &h->body);
 
     if (rc == MT_OK)
         h->map = (void *)(uintptr_t)h->body.data;

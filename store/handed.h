@@ -21,8 +21,15 @@ struct handed {
 int  handed_open(struct handed *h, struct slice fields, const int *fd);
 void handed_close(struct handed *h);
 
-/* Maps a sealed memfd of exactly so many octets (more than none); *out is to be unmapped. MT_EPROTO: it is none; MT_ENOMEM. */
-int handed_map(int fd, uint64_t size_bytes, struct slice *out);
+/* Octets that come inline in a request, or in a sealed memfd beside it, and outlive the request. Begins as zeros. */
+struct handed_octets {
+    struct slice all;
+    bool         mapped;
+};
+
+/* fd, of exactly so many octets (more than none), when inline_octets is empty. MT_EPROTO: it is none, or not so many octets; MT_ENOMEM. */
+int  handed_octets_take(struct handed_octets *h, struct slice inline_octets, uint64_t size_bytes, int fd);
+void handed_octets_fini(struct handed_octets *h);
 
 /* Whether the parts end inside of a message of so many octets. */
 bool handed_fits(const struct parsed *parsed, uint64_t size_bytes);

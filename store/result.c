@@ -335,19 +335,12 @@ result_store(struct store *s, struct tx *tx, const struct result_post *post, str
 
 /* ---- What is done once for many runs ---------------------------------------------------------------------------------------------- */
 
-static bool
-add_result(void *arg, const struct result_record *r)
-{
-    result_sum_add(arg, r);
-    return true;
-}
-
 /* The sum of an hour from its runs, all of which are there. */
 static void
 count_anew(struct tx *tx, uint32_t check_id, uint32_t hour)
 {
-    struct result_sum sum = { .runs = 0 };
-    int               rc = db_results(tx_view(tx), check_id, hour * HOUR_US, (hour + 1) * HOUR_US, add_result, &sum);
+    struct result_sum sum;
+    int               rc = db_result_count(tx_view(tx), check_id, hour, &sum);
 
     if (rc != MT_OK && rc != MT_EDAMAGED)
         tx_fail(tx, rc);

@@ -13,7 +13,6 @@
 #include "store/request.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 /* Of one row of the request's table: u64 and u32. */
 enum { ROW_BYTES = 12 };
@@ -30,16 +29,15 @@ struct brought {
 };
 
 struct append_op {
-    struct request_op o;
-    struct store     *store;
-    uint32_t          mailbox_id, folder_id;
-    uint32_t          count;
-    uint64_t          octets;       /* of all messages together */
-    uint32_t          uidvalidity;
-    uint32_t          first_uid;
-    struct slice      octets_all;   /* of the messages and their fields: owned, unless mapped */
-    bool              mapped;
-    struct brought   *messages;     /* owned */
+    struct request_op    o;
+    struct store        *store;
+    uint32_t             mailbox_id, folder_id;
+    uint32_t             count;
+    uint64_t             octets;         /* of all messages together */
+    uint32_t             uidvalidity;
+    uint32_t             first_uid;
+    struct handed_octets handed;         /* of the messages and their fields */
+    struct brought      *messages;     /* owned */
 };
 
 /* Everything that may refuse it. */
@@ -102,21 +100,16 @@ answer(struct request_op *o, struct buf *b)
 }
 
 static void
-free_octets(struct append_op *a)
+free_all(struct append_op *a)
 {
-    void *octets = (void *)(uintptr_t)a->octets_all.data;
-
-    if (a->mapped)
-        munmap(octets, a->octets_all.len);
-    else
-        free(octets);
+    handed_octets_fini(&a->handed);
     free(a->messages);
 }
 
 static void
 fini(struct request_op *o)
 {
-    free_octets((struct append_op *)o);
+    free_all((struct append_op *)o);
 }
 
 /* ---- The request's fields ---------------------------------------------------------------------------------------------- */
@@ -144,7 +137,7 @@ read_message(struct brought *b, struct slice body, struct slice fields)
 static int
 read_messages(struct append_op *a, struct reader *table)
 {
-    struct slice rest = a->octets_all;
+    struct slice rest = a->handed.all;
     int          rc = MT_OK;
 
     for (uint32_t i = 0; i < a->count && rc == MT_OK; i++) {
@@ -181,26 +174,6 @@ sum_of(struct reader table, uint32_t count)
     return sum;
 }
 
-/* A copy of what came inline, or the memfd. */
-static int
-take_octets(struct append_op *a, struct slice inline_octets, uint64_t size, const int *fd)
-{
-    char *copy;
-
-    if (inline_octets.len == 0) {
-        int rc = handed_map(*fd, size, &a->octets_all);
-
-        a->mapped = rc == MT_OK;
-        return rc;
-    }
-    copy = malloc(inline_octets.len);
-    if (copy == NULL)
-        return MT_ENOMEM;
-    memcpy(copy, inline_octets.data, inline_octets.len);
-    a->octets_all = slice_make(copy, inline_octets.len);
-    return MT_OK;
-}
-
 static int
 take_messages(struct append_op *a, struct reader *r, const int *fd)
 {
@@ -220,7 +193,7 @@ take_messages(struct append_op *a, struct reader *r, const int *fd)
     if (!read_end(r) || size == 0)
         return MT_EPROTO;
     a->messages = calloc(a->count, sizeof(*a->messages));
-    rc = a->messages == NULL ? MT_ENOMEM : take_octets(a, inline_octets, size, fd);
+    rc = a->messages == NULL ? MT_ENOMEM : handed_octets_take(&a->handed, inline_octets, size, *fd);
     return rc == MT_OK ? read_messages(a, &table) : rc;
 }
 
@@ -236,14 +209,14 @@ serve_append(struct peer *p, uint64_t req, struct reader *r, int *fd)
     rc = take_messages(&fields, r, fd);
     a = rc == MT_OK ? request_op_new(p, req, sizeof(*a), append, answer, true) : NULL;
     if (a == NULL) {
-        free_octets(&fields);
+        free_all(&fields);
         if (rc != MT_OK && rc != MT_EPROTO)
             peer_answer(p, req, rc);
         return rc == MT_EPROTO ? rc : MT_OK;
     }
     fields.o = a->o;
     fields.o.fini = fini;
-    fields.o.op.bytes = sizeof(*a) + fields.count * sizeof(*fields.messages) + fields.octets_all.len;
+    fields.o.op.bytes = sizeof(*a) + fields.count * sizeof(*fields.messages) + fields.handed.all.len;
     *a = fields;
     request_queue(&a->o);
     return MT_OK;

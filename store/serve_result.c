@@ -9,7 +9,6 @@
 #include "store/room.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 /* Results stop here, so that what is left is for mail: of the room that the map has, in percent. */
 enum { ROOM_PERCENT = 90 };
@@ -26,8 +25,7 @@ struct results_op {
     struct request_op    o;
     bool                 scoped;
     uint32_t             count;
-    struct slice         octets;        /* owned, unless mapped */
-    bool                 mapped;
+    struct handed_octets octets;
     struct posted       *posted;        /* owned */
     uint8_t             *done;          /* owned: enum result_done for each */
     struct result_chores chores;
@@ -61,14 +59,9 @@ answer_all(struct request_op *o, struct buf *b)
 }
 
 static void
-free_octets(struct results_op *a)
+free_all(struct results_op *a)
 {
-    void *octets = (void *)(uintptr_t)a->octets.data;
-
-    if (a->mapped)
-        munmap(octets, a->octets.len);
-    else
-        free(octets);
+    handed_octets_fini(&a->octets);
     free(a->posted);
     free(a->done);
 }
@@ -76,29 +69,7 @@ free_octets(struct results_op *a)
 static void
 fini(struct request_op *o)
 {
-    free_octets((struct results_op *)o);
-}
-
-/* A copy of what came inline, or the memfd. */
-static int
-take_octets(struct results_op *a, struct slice inline_octets, uint64_t size, const int *fd)
-{
-    char *copy;
-
-    if (inline_octets.len == 0) {
-        int rc = handed_map(*fd, size, &a->octets);
-
-        a->mapped = rc == MT_OK;
-        return rc;
-    }
-    if (inline_octets.len != size)
-        return MT_EPROTO;
-    copy = malloc(inline_octets.len);
-    if (copy == NULL)
-        return MT_ENOMEM;
-    memcpy(copy, inline_octets.data, inline_octets.len);
-    a->octets = slice_make(copy, inline_octets.len);
-    return MT_OK;
+    free_all((struct results_op *)o);
 }
 
 /* Everything that lookup should have seen to is seen to once more. */
@@ -107,7 +78,7 @@ read_posted(struct results_op *a, uint64_t now_us)
 {
     struct reader r;
 
-    reader_init(&r, a->octets);
+    reader_init(&r, a->octets.all);
     for (uint32_t i = 0; i < a->count; i++) {
         struct posted       *p = &a->posted[i];
         struct result_record record;
@@ -137,7 +108,7 @@ take_posted(struct results_op *a, struct reader *r, const int *fd, uint64_t now_
         return MT_EPROTO;
     a->posted = calloc(a->count, sizeof(*a->posted));
     a->done = calloc(a->count, 1);
-    rc = a->posted == NULL || a->done == NULL ? MT_ENOMEM : take_octets(a, inline_octets, size, fd);
+    rc = a->posted == NULL || a->done == NULL ? MT_ENOMEM : handed_octets_take(&a->octets, inline_octets, size, *fd);
     /* The clock may have been set back since lookup looked at it. */
     return rc == MT_OK ? read_posted(a, now_us + RESULT_AHEAD_MAX_US) : rc;
 }
@@ -161,14 +132,14 @@ serve_results(struct peer *p, uint64_t req, struct reader *r, int *fd)
         rc = MT_EFULL;
     a = rc == MT_OK ? request_op_new(p, req, sizeof(*a), store_all, answer_all, true) : NULL;
     if (a == NULL) {
-        free_octets(&fields);
+        free_all(&fields);
         if (rc != MT_OK && rc != MT_EPROTO)
             peer_answer(p, req, rc);
         return rc == MT_EPROTO ? rc : MT_OK;
     }
     fields.o = a->o;
     fields.o.fini = fini;
-    fields.o.op.bytes = sizeof(*a) + fields.count * sizeof(*fields.posted) + fields.octets.len;
+    fields.o.op.bytes = sizeof(*a) + fields.count * sizeof(*fields.posted) + fields.octets.all.len;
     *a = fields;
     request_queue(&a->o);
     return MT_OK;
@@ -477,41 +448,24 @@ serve_result_sums(struct peer *p, uint64_t req, struct reader *r, int *fd)
     return take_check(p, req, &w, &l.check_id) ? stream(p, req, send_sums, &l) : MT_OK;
 }
 
-struct last {
-    bool                 found;
-    struct result_record r;
-};
-
-static bool
-keep_last(void *arg, const struct result_record *r)
-{
-    struct last *last = arg;
-
-    last->found = true;
-    last->r = *r;
-    return false;
-}
-
 static void
 answer_show(struct peer *p, uint64_t req, const struct db_view *v, const struct check_record *c, uint64_t at_us)
 {
-    struct last last = { .found = false };
-    struct buf  bytes, *b;
-    const char *mailbox;
-    int         rc = mailbox_name(peer_store(p), c, &mailbox) ? MT_OK : MT_ENOTFOUND;
+    struct result_record newest;
+    struct buf           bytes, *b;
+    const char          *mailbox;
+    bool                 known = mailbox_name(peer_store(p), c, &mailbox);
+    int                  rc = !known ? MT_ENOTFOUND : db_result_newest(v, c->id, at_us == 0 || at_us >= TIME_US_MAX ? UINT64_MAX : at_us + 1, &newest);
 
-    if (rc == MT_OK)
-        rc = db_results(v, c->id, 0, at_us == 0 || at_us >= TIME_US_MAX ? UINT64_MAX : at_us + 1, keep_last, &last);
-    /* One that is damaged is passed over: verify tells of it. */
-    if (rc != MT_OK && rc != MT_EDAMAGED) {
+    if (!known || (rc != MT_OK && rc != MT_ENOTFOUND)) {
         peer_answer(p, req, rc);
         return;
     }
     if ((b = peer_answer_begin(p, req)) == NULL)
         return;
     buf_init(&bytes, RESULT_BYTES_MAX);
-    if (last.found)
-        result_record_write(&bytes, &last.r);
+    if (rc == MT_OK)
+        result_record_write(&bytes, &newest);
     write_string(b, mailbox);
     write_check(b, c);
     write_bytes(b, buf_slice(&bytes));

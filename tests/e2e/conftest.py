@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from mail_world import World
 from servers import Exim, OpenSMTPD, Postfix
 from service import BUILD, DOMAIN, Service
 
@@ -66,6 +67,22 @@ def customer(service, mail_server):
     with mail_server("customer.test", forwards={"user": f"acme@{DOMAIN}"},
                      routes={DOMAIN: ("127.0.0.1", service.smtp_port)}) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def whole_world(tmp_path_factory):
+    if why := next(filter(None, (server.obstacle() for server in (Postfix, OpenSMTPD))), ""):
+        pytest.skip(why)
+    made = World(tmp_path_factory.mktemp("world"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def world(whole_world) -> World:
+    """Servers that many tests share: all that were started run, and no mail lies anywhere."""
+    whole_world.tidy()
+    return whole_world
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -45,6 +45,23 @@ class World:
         self.service.remove()
         assert not report, report
 
+    def tidy(self):
+        """Whatever the test before left behind."""
+        if self.service.process is None:
+            self.service.start()
+        for server in self.servers.values():
+            if server.process is None:
+                server.start()
+        if "accounts" in self.servers:
+            for user in self.accounts.accounts:
+                self.accounts.empty(user)
+        for message in self.service.ctl("message", "list", "acme", "--json")["messages"]:
+            self.service.http("DELETE", f"/v1/messages/{message['id']}")
+
+    @property
+    def log(self) -> str:
+        return "".join(f"---- {name}\n{server.log[-8000:]}\n" for name, server in [*self.servers.items(), ("service", self.service)])
+
     def start(self, name, make):
         if name not in self.servers:
             self.servers[name] = make().start()
@@ -53,9 +70,12 @@ class World:
     @property
     def accounts(self):
         certificate, key = self.certificates["imap.customer.test"]
-        listener = f"service auth {{\n  chroot =\n  inet_listener {{\n    port = {self.sasl}\n  }}\n}}\n"
-        return self.start("accounts", lambda: Accounts(users=dict.fromkeys((USER, JUNK, AWAY), PASSWORD), mechanisms="plain login cram-md5 scram-sha-256", certificate=certificate, key=key,
-                                                       settings=listener, scripts=SCRIPTS, relay=(self.outgoing.host, self.outgoing.port)))
+        # Asked by Postfix; and nobody has to wait after a wrong password.
+        listener = (f"service auth {{\n  chroot =\n  inet_listener {{\n    port = {self.sasl}\n  }}\n}}\n"
+                    "service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n")
+        return self.start("accounts", lambda: Accounts(
+            users=dict.fromkeys((USER, JUNK, AWAY), PASSWORD), mechanisms="plain login cram-md5 scram-sha-256", certificate=certificate, key=key,
+            settings=listener, scripts=SCRIPTS, relay=(self.outgoing.host, self.outgoing.port)))
 
     @property
     def outgoing(self):
@@ -64,8 +84,8 @@ class World:
 
     def mx(self, kind="postfix"):
         return self.start(f"mx {kind}", lambda: CLASSES[kind](
-            "customer.test", forwards={"probe": f"acme@{DOMAIN}", "twice": f"{USER}, user+again@customer.test"}, routes={DOMAIN: ("127.0.0.1", self.service.smtp_port)},
-            mailboxes=(self.accounts.host, self.accounts.lmtp_port)))
+            "customer.test", forwards={"probe": f"acme@{DOMAIN}", "twice": f"{USER}, user+again@customer.test"},
+            routes={DOMAIN: ("127.0.0.1", self.service.smtp_port)}, mailboxes=(self.accounts.host, self.accounts.lmtp_port)))
 
     def routes(self, mx):
         return {"customer.test": (mx.host, mx.port), DOMAIN: ("127.0.0.1", self.service.smtp_port)}

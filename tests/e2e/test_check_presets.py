@@ -5,20 +5,10 @@ import re
 import pytest
 
 from check_file import figures_of
-from mail_world import CLASSES, PROBE, USER, World
-from servers import OpenSMTPD
+from mail_world import CLASSES, PROBE, USER
 from service import DOMAIN
 
 SMTP_STEPS = {"lookup", "connect", "banner", "ehlo", "mail", "rcpt", "data", "end", "quit"}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    if why := OpenSMTPD.obstacle():
-        pytest.skip(why)
-    made = World(tmp_path_factory.mktemp("world"))
-    yield made
-    made.stop()
 
 
 def goes_through(world, file, check, via, hosts, steps=SMTP_STEPS):

@@ -15,7 +15,7 @@ from servers.faulty import FaultySMTP
 from service import BUILD
 
 UNIT = of_service.CONF / "mailtest-check.service"
-HIGHEST_EXPOSURE = 1.6
+HIGHEST_EXPOSURE = 1.3
 
 
 @pytest.fixture

@@ -107,12 +107,17 @@ last_run_keeps_what_the_next_does_not_tell(void **state)
     o.started_us = 5000000;
     slice_copy(o.client, sizeof(o.client), slice_of("192.0.2.9"));
     o.document = parse("{\"server\":{\"address\":\"192.0.2.1\",\"host\":\"192.0.2.1\",\"port\":25}}");
+    outcome_add_time(&o, "send", 1);
+    outcome_add_time(&o, "total", 3250000);
     json_decref(last_run_take(&l, &o));
+    assert_int_equal(l.total_us, 3250000);
     outcome_clear(&o);
+    o.times_count = 0;
     o.state = STATE_CRITICAL;
     o.started_us = 6000000;
     o.client[0] = '\0';
     changes = last_run_take(&l, &o);
+    assert_int_equal(l.total_us, 0);
     assert_int_equal(json_array_size(changes), 0);
     json_decref(changes);
 

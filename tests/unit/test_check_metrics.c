@@ -26,7 +26,8 @@ static void
 row(void *arg, unsigned check, struct check_metrics_row *out)
 {
     static const struct check_metrics_row rows[] = {
-        { .name = "a/b", .state = STATE_CRITICAL, .known = true, .last_success_us = 1700000000123000 },
+        { .name = "a/b", .state = STATE_CRITICAL, .known = true, .last_success_us = 1700000000123000, .total_us = 3250000,
+          .interval_ms = 1500 },
         { .name = "new" },
     };
 
@@ -61,6 +62,8 @@ runs_are_counted_by_kind_step_and_verdict(void **state)
         "mailtest_check_runs_total{kind=\"round-trip\",state=\"CRITICAL\",verdict=\"arrived\"} 1",
         "mailtest_check_state{check=\"a/b\"} 2",
         "mailtest_check_last_success_timestamp_seconds{check=\"a/b\"} 1700000000.123",
+        "mailtest_check_total_seconds{check=\"a/b\"} 3.250000",
+        "mailtest_check_interval_seconds{check=\"a/b\"} 1.5",
         "mailtest_check_under_way 7",
         "# TYPE mailtest_check_under_way gauge",
     };

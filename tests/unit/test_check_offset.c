@@ -5,7 +5,7 @@
 #include "checker/offset.h"
 #include "lib/rfc3339.h"
 
-#define S 1000000ll
+#define S 1000000LL
 #define BASE (1795231800 * S)       /* what the service's clock is ahead of the monotonic one */
 
 /* A service whose clock is off by skew_us, asked at a moment, with a way there and back. */
@@ -25,7 +25,7 @@ bounds_hold_the_difference_and_narrow(void **state)
         struct offset o;
         int64_t       low, high, width = INT64_MAX;
 
-        offset_init(&o);
+        o = (struct offset){ .known = false };
         assert_false(offset_bounds(&o, 0, &low, &high));
         for (int64_t n = 1; n <= 50; n++) {
             ask(&o, skews[i], n * S, 1000 + n * 7919 % 5000, 1000 + n * 104729 % 5000);
@@ -46,7 +46,7 @@ bounds_widen_with_time_as_clocks_drift(void **state)
     int64_t       low, high, low2, high2;
 
     (void)state;
-    offset_init(&o);
+    o = (struct offset){ .known = false };
     ask(&o, 0, S, 100, 100);
     assert_true(offset_bounds(&o, 2 * S, &low, &high));
     assert_true(offset_bounds(&o, (uint64_t)(3602 * S), &low2, &high2));
@@ -68,7 +68,7 @@ a_clock_that_is_set_is_believed_anew(void **state)
         struct offset o;
         int64_t       low, high;
 
-        offset_init(&o);
+        o = (struct offset){ .known = false };
         ask(&o, 0, S, 1000, 1000);
         ask(&o, jumps[i], 2 * S, 1000, 1000);
         assert_int_equal(o.jumps, 1);
@@ -84,7 +84,7 @@ an_answer_that_was_held_back_bounds_from_one_side_alone(void **state)
     int64_t       low, high;
 
     (void)state;
-    offset_init(&o);
+    o = (struct offset){ .known = false };
     ask(&o, 0, S, 300 * S, 1000);
     assert_true(offset_bounds(&o, (uint64_t)(301 * S + 1000), &low, &high));
     assert_true(BASE - low <= 1000 && high - BASE >= 299 * S);
@@ -100,7 +100,7 @@ nonsense_is_ignored(void **state)
     struct offset o;
 
     (void)state;
-    offset_init(&o);
+    o = (struct offset){ .known = false };
     offset_take(&o, 0, 1, 2);
     offset_take(&o, 5, 2, 1);
     offset_take(&o, UINT64_MAX, 1, 2);
@@ -138,7 +138,7 @@ arrivals_are_never_before_sending_nor_after_we_knew(void **state)
         int64_t       skew = 1795231800 * S - (int64_t)start;
 
         assert_non_null(s);
-        offset_init(&clock);
+        clock = (struct offset){ .known = false };
         offset_take(&clock, (uint64_t)(skew + (int64_t)start), start, start + 1);
         s->send_at_us = 10 * S;
         s->answer = document((uint64_t)(skew + (int64_t)start + rows[i].at_s * S));
@@ -158,7 +158,7 @@ without_a_clock_the_answer_is_when_it_arrived(void **state)
     struct offset clock;
 
     (void)state;
-    offset_init(&clock);
+    clock = (struct offset){ .known = false };
     s->send_at_us = 10 * S;
     s->answer = document(1795231800 * S);
     arrival_at_service(s, 1000, 1000 + 20 * S, &clock);

@@ -60,12 +60,24 @@ spans_are_told_in_the_unit_that_fits(void **state)
     }
 }
 
+static void
+limits_are_told_as_they_were_set(void **state)
+{
+    char text[DURATION_TEXT_BYTES];
+
+    (void)state;
+    assert_string_equal(duration_limit_text(60000, text), "60 s");
+    assert_string_equal(duration_limit_text(300, text), "300 ms");
+    assert_string_equal(duration_limit_text(1500, text), "1500 ms");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_are_read_in_every_unit),
         cmocka_unit_test(spans_are_told_in_the_unit_that_fits),
+        cmocka_unit_test(limits_are_told_as_they_were_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

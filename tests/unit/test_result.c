@@ -330,26 +330,6 @@ a_sum_is_exact(void **state)
 }
 
 static void
-merged_sums_are_the_sum_of_all(void **state)
-{
-    struct result_sum    all = { .runs = 0 }, parts[3] = { { .runs = 0 } }, merged = { .runs = 0 };
-    struct result_record r;
-    uint32_t             seed = 99;
-
-    (void)state;
-    for (unsigned i = 0; i < 300; i++) {
-        draw_result(&seed, &r);
-        result_sum_add(&all, &r);
-        result_sum_add(&parts[i / 100], &r);
-    }
-    for (unsigned i = 0; i < 3; i++)
-        result_sum_merge(&merged, &parts[i]);
-    assert_memory_equal(&merged, &all, sizeof(all));
-    result_sum_merge(&merged, &(struct result_sum){ .runs = 0 });
-    assert_memory_equal(&merged, &all, sizeof(all));
-}
-
-static void
 steps_without_a_place_are_counted(void **state)
 {
     struct result_sum    s = { .runs = 0 };
@@ -406,7 +386,6 @@ main(void)
         cmocka_unit_test(what_is_out_of_bounds_is_told),
         cmocka_unit_test(depth_is_told_from_texts),
         cmocka_unit_test(a_sum_is_exact),
-        cmocka_unit_test(merged_sums_are_the_sum_of_all),
         cmocka_unit_test(steps_without_a_place_are_counted),
         cmocka_unit_test(buckets_grow_and_percentiles_are_right_to_one),
     };

@@ -31,7 +31,7 @@ put_answer(struct service *s, struct evbuffer *out, const char *line, unsigned c
     (void)s;
     evbuffer_add_printf(out, "{\"results\":[");
     for (unsigned i = 0; i < count; i++) {
-        bool this = which != NULL && (unsigned)atoi(which + 2) == i;
+        bool this = which != NULL && strtoul(which + 2, NULL, 10) == i;
         evbuffer_add_printf(out, "%s{\"check\":\"c\",\"result\":\"%s\"%s}", i > 0 ? "," : "", this ? "refused" : "stored",
                             !this ? "" : which[1] == 'l' ? ",\"status\":503,\"detail\":\"no room\"" : ",\"status\":404,\"detail\":\"no mailbox\"");
     }
@@ -57,7 +57,7 @@ on_request(struct evhttp_request *request, void *arg)
     if (strncmp(line, "200", 3) == 0)
         put_answer(s, out, line, count);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "application/json");
-    evhttp_send_reply(request, atoi(line), "x", out);
+    evhttp_send_reply(request, (int)strtol(line, NULL, 10), "x", out);
     evbuffer_free(out);
     json_decref(body);
 }

@@ -242,8 +242,7 @@ names_and_base64(void **state)
     struct buf out;
 
     (void)state;
-    assert_int_equal(sasl_mechanism_find(slice_of("scram-sha-256")), AUTH_SCRAM_SHA_256);
-    assert_int_equal(sasl_mechanism_find(slice_of("GSSAPI")), AUTH_NONE);
+    assert_string_equal(sasl_mechanism_name(AUTH_SCRAM_SHA_256), "SCRAM-SHA-256");
     assert_string_equal(sasl_mechanism_name(AUTH_AUTO), "");
     buf_init(&out, 64);
     assert_int_equal(sasl_base64_decode(slice_of(""), &out), MT_OK);

@@ -19,6 +19,7 @@ struct test {
     struct alert_tools tools;
     struct checks     *checks;
     FILE              *out;
+    json_t            *rows;            /* NULL: lines to out */
     struct notice      notice;
     json_t            *json;
     struct try        *tries;
@@ -30,6 +31,10 @@ struct test {
 static void
 tell(const struct try *t, bool taken, const char *reason)
 {
+    if (t->test->rows != NULL) {
+        json_array_append_new(t->test->rows, json_pack("{ss ss? sb ss}", "way", t->way->name, "to", t->recipient, "taken", (int)taken, "reason", reason));
+        return;
+    }
     fprintf(t->test->out, "%-6s %s%s%s%s%s\n", taken ? "ok" : "failed", t->way->name, t->recipient != NULL ? " to " : "",
             t->recipient != NULL ? t->recipient : "", reason[0] != '\0' ? ": " : "", reason);
 }
@@ -120,9 +125,9 @@ test_close(struct test *t)
 }
 
 int
-alert_test(const char *file, const char *way, FILE *out, char *error, size_t size)
+alert_test(const char *file, const char *way, FILE *out, json_t *rows, char *error, size_t size)
 {
-    struct test         t = { .out = out };
+    struct test         t = { .out = out, .rows = rows };
     struct config_error fault;
     int                 result = -1;
 

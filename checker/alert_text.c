@@ -115,7 +115,8 @@ alert_first_line(struct buf *out, const struct notice *n)
     case NOTICE_RECOVERY:
         buf_append_string(out, "OK ");
         put_who(out, n);
-        buf_append_string(out, ": works again since ");
+        /* Checks that are not in the file any more stand behind the others, as UNKNOWN: when one is the first, there are no others. */
+        buf_append_string(out, first_check(n)->state == STATE_UNKNOWN ? ": not checked any more since " : ": works again since ");
         put_time(out, n->now_us);
         buf_append_string(out, ", after ");
         put_span(out, lasted_us(n));

@@ -10,6 +10,8 @@
 #include <sodium.h>
 #include <stdio.h>
 
+enum { REAL_DIGITS = 15 };
+
 /* A command is one line here, with its declarations in commands.h. */
 static const struct command commands[] = {
     { "once", cmd_once, once_options, 0, 0, NULL, "one round trip, as a monitoring plugin",
@@ -41,6 +43,24 @@ static const struct option_spec common_options[] = {
     { 0, NULL, NULL, NULL },
 };
 
+void
+command_print(struct buf *text)
+{
+    if (text->len > 0)
+        fwrite(text->data, 1, text->len, stdout);
+    buf_fini(text);
+    fflush(stdout);
+}
+
+void
+command_print_json(const json_t *document)
+{
+    if (document != NULL)
+        json_dumpf(document, stdout, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
+    putchar('\n');
+    fflush(stdout);
+}
+
 int
 command_fail(const char *text)
 {
@@ -48,10 +68,7 @@ command_fail(const char *text)
 
     buf_init(&line, REPORT_MAX_BYTES);
     report_unknown(&line, text);
-    if (line.len > 0)
-        fwrite(line.data, 1, line.len, stdout);
-    buf_fini(&line);
-    fflush(stdout);
+    command_print(&line);
     return STATE_UNKNOWN;
 }
 

@@ -15,7 +15,7 @@ cmd_alert_test(const struct options *options)
 {
     const char *file = options_value(options, "config");
     char        error[ALERT_TEST_ERROR_BYTES];
-    int         failed = alert_test(file != NULL ? file : CHECKS_DEFAULT_FILE, options_value(options, "way"), stdout, error, sizeof(error));
+    int         failed = alert_test(file != NULL ? file : CHECKS_DEFAULT_FILE, options_value(options, "way"), stdout, NULL, error, sizeof(error));
 
     if (failed == -1)
         return command_fail(error);

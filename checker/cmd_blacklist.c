@@ -1,7 +1,7 @@
 /* cmd_blacklist - addresses, hosts and domains against block lists once, as a monitoring plugin: options to a check, its outcome to a line or JSON. */
 #include "checker/commands.h"
 
-#include "checker/probe_line.h"
+#include "checker/outcome_line.h"
 #include "checker/report.h"
 #include "checker/tools.h"
 #include "lib/display.h"
@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { REAL_DIGITS = 15, TEXT_CHARS = 300, TIMEOUT_MS = 30000 };
+enum { TEXT_CHARS = 300, TIMEOUT_MS = 30000 };
 #define LISTS_DEFAULT_FILE "/etc/mailtest/blocklists.yaml"
 
 const struct option_spec blacklist_options[] = {
@@ -72,20 +72,15 @@ on_done(void *arg, const struct outcome *o)
     struct buf   text;
 
     l->state = o->state;
-    buf_init(&text, REPORT_MAX_BYTES);
     if (options_has(l->options, "json")) {
-        if (o->document != NULL)
-            json_dumpf(o->document, stdout, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
-        buf_append_byte(&text, '\n');
+        command_print_json(o->document);
     } else {
-        probe_line(&text, "BLACKLIST", o, NULL, NULL);
+        buf_init(&text, REPORT_MAX_BYTES);
+        outcome_line(&text, "BLACKLIST", NULL, &l->check, o);
         if (options_has(l->options, "verbose"))
             put_details(&text, o->document);
+        command_print(&text);
     }
-    if (text.len > 0)
-        fwrite(text.data, 1, text.len, stdout);
-    buf_fini(&text);
-    fflush(stdout);
     event_base_loopbreak(tools_base(l->tools));
 }
 

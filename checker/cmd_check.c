@@ -17,7 +17,7 @@ const struct option_spec check_options[] = {
     { 0, NULL, NULL, NULL },
 };
 
-enum { API_TIMEOUT_MS = 30000, REAL_DIGITS = 15 };
+enum { API_TIMEOUT_MS = 30000 };
 
 struct once {
     const struct check *check;
@@ -34,10 +34,8 @@ print_json(const struct check *c, const struct outcome *o)
     const struct outcome_about about = { .id = "", .check = c->name, .kind = c->kind, .scenario = c->plan.scenario, .mailbox = c->plan.mailbox };
     json_t                    *json = outcome_json(o, &about);
 
-    if (json != NULL)
-        json_dumpf(json, stdout, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
+    command_print_json(json);
     json_decref(json);
-    putchar('\n');
 }
 
 static void
@@ -47,15 +45,13 @@ on_done(void *arg, const struct runner_result *result)
     struct buf   line;
 
     o->state = result->outcome.state;
-    buf_init(&line, REPORT_MAX_BYTES);
-    if (o->json)
+    if (o->json) {
         print_json(o->check, &result->outcome);
-    else
-        outcome_line(&line, o->check, &result->outcome);
-    if (line.len > 0)
-        fwrite(line.data, 1, line.len, stdout);
-    buf_fini(&line);
-    fflush(stdout);
+    } else {
+        buf_init(&line, REPORT_MAX_BYTES);
+        outcome_line(&line, "MAILTEST", o->check->name, o->check, &result->outcome);
+        command_print(&line);
+    }
     event_base_loopbreak(tools_base(o->tools));
 }
 

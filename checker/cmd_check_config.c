@@ -4,7 +4,9 @@
 #include "checker/checks.h"
 #include "lib/error.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 const struct option_spec check_config_options[] = {
@@ -14,26 +16,33 @@ const struct option_spec check_config_options[] = {
 
 enum { FILE_BAD = 2 };
 
-/* A secret that is missing now may be there when the checks run: told, but no fault of the file. */
+/* What is missing now may be there when the checks run: told, but no fault of the file. mode: R_OK, or X_OK of a program. */
 static void
-warn_of_file(const char *what, const char *name, const char *file)
+warn_of_file(const char *what, const char *name, const char *file, int mode)
 {
-    if (file != NULL && access(file, R_OK) != 0)
-        fprintf(stderr, "mailtest-check: %s%s%s%s: %s cannot be read\n", what, name[0] != '\0' ? " \"" : "", name, name[0] != '\0' ? "\"" : "", file);
+    bool is_path = file != NULL && (mode == R_OK || strchr(file, '/') != NULL);     /* not a program that is looked for in PATH */
+
+    if (is_path && access(file, mode) != 0)
+        fprintf(stderr, "mailtest-check: warning: %s%s%s%s: %s cannot be %s: %s\n", what, name[0] != '\0' ? " \"" : "", name,
+                name[0] != '\0' ? "\"" : "", file, mode == R_OK ? "read" : "run", strerror(errno));
 }
 
 static void
 warn_of_files(const struct checks *c)
 {
-    warn_of_file("api.key_file", "", c->api_key_file);
-    warn_of_file("api.ca_file", "", c->api_ca_file);
+    warn_of_file("api.key_file", "", c->api_key_file, R_OK);
+    warn_of_file("api.ca_file", "", c->api_ca_file, R_OK);
     for (unsigned i = 0; i < c->servers_count; i++) {
-        warn_of_file("server", c->servers[i].server.name, c->servers[i].server.auth.password_file);
-        warn_of_file("server", c->servers[i].server.name, c->servers[i].server.ca_file);
+        const struct server *s = &c->servers[i].server;
+
+        warn_of_file("server", s->name, s->auth.password_file, R_OK);
+        warn_of_file("server", s->name, s->auth.token_command[0], X_OK);
+        warn_of_file("server", s->name, s->ca_file, R_OK);
     }
     for (unsigned i = 0; i < c->ways_count; i++) {
-        warn_of_file("way", c->ways[i].name, c->ways[i].secret_file);
-        warn_of_file("way", c->ways[i].name, c->ways[i].ca_file);
+        warn_of_file("way", c->ways[i].name, c->ways[i].command[0], X_OK);
+        warn_of_file("way", c->ways[i].name, c->ways[i].secret_file, R_OK);
+        warn_of_file("way", c->ways[i].name, c->ways[i].ca_file, R_OK);
     }
 }
 

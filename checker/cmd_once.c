@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REAL_DIGITS = 15 };
-
 struct once {
     struct settings    settings;
     struct tools      *tools;
@@ -22,33 +20,22 @@ struct once {
 };
 
 static void
-print(struct buf *text)
-{
-    if (text->len > 0)
-        fwrite(text->data, 1, text->len, stdout);
-    buf_fini(text);
-    fflush(stdout);
-}
-
-static void
 tell(const struct once *o, const struct story *story)
 {
     struct buf text;
 
-    buf_init(&text, REPORT_MAX_BYTES);
     if (o->settings.json) {
         json_t *document = report_json(&o->settings.plan, story);
 
-        if (document != NULL)
-            json_dumpf(document, stdout, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
+        command_print_json(document);
         json_decref(document);
-        buf_append_byte(&text, '\n');
     } else {
+        buf_init(&text, REPORT_MAX_BYTES);
         report_line(&text, &o->settings.plan, story);
         if (o->settings.verbose > 0)
             report_timeline(&text, story);
+        command_print(&text);
     }
-    print(&text);
 }
 
 static void

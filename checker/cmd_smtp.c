@@ -1,7 +1,7 @@
 /* cmd_smtp - one look at SMTP servers as a monitoring plugin: options to a check, its outcome to a line or JSON. */
 #include "checker/commands.h"
 
-#include "checker/probe_line.h"
+#include "checker/outcome_line.h"
 #include "checker/report.h"
 #include "checker/settings.h"
 #include "checker/tools.h"
@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { REAL_DIGITS = 15, REPLY_CHARS = 200, CERTIFICATE_DAYS = 14, DAYS_MAX = 3650 };
+enum { REPLY_CHARS = 200, CERTIFICATE_DAYS = 14, DAYS_MAX = 3650 };
 
 const struct option_spec smtp_options[] = {
     { 's', "server",           "HOST:PORT", "the server; without it, each MX host of --domain, or of --rcpt" },
@@ -76,20 +76,15 @@ on_done(void *arg, const struct outcome *o)
     struct buf             text;
 
     l->state = o->state;
-    buf_init(&text, REPORT_MAX_BYTES);
     if (s->json) {
-        if (o->document != NULL)
-            json_dumpf(o->document, stdout, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
-        buf_append_byte(&text, '\n');
+        command_print_json(o->document);
     } else {
-        probe_line(&text, "SMTP", o, &s->plan.warning, &s->plan.critical);
+        buf_init(&text, REPORT_MAX_BYTES);
+        outcome_line(&text, "SMTP", NULL, &l->check, o);
         if (s->verbose > 0)
             put_steps(&text, json_object_get(o->document, "hosts"));
+        command_print(&text);
     }
-    if (text.len > 0)
-        fwrite(text.data, 1, text.len, stdout);
-    buf_fini(&text);
-    fflush(stdout);
     event_base_loopbreak(tools_base(l->tools));
 }
 

@@ -3,7 +3,10 @@
 /* commands - what mailtest-check can do. Each command is a function and a table of options; check.c has the list of them. */
 
 #include "checker/settings.h"
+#include "lib/buf.h"
 #include "lib/options.h"
+
+#include <jansson.h>
 
 /* Returns the exit code of a monitoring plugin, 0 to 3. The options were read by the command's own table; operands are those behind its name. */
 typedef int command_fn(const struct options *options);
@@ -20,6 +23,12 @@ struct command {
 
 /* The line of a plugin for trouble of our own, "MAILTEST UNKNOWN - text", to standard output. Returns STATE_UNKNOWN. */
 int command_fail(const char *text);
+
+/* Prints a document (NULL: nothing of it) and a line feed. */
+void command_print_json(const json_t *document);
+
+/* Prints a text and frees it. */
+void command_print(struct buf *text);
 
 /* cmd_once: one round trip; its options are those of settings.h. */
 command_fn cmd_once;

@@ -2,16 +2,15 @@
 
 #include "checker/authorities.h"
 #include "checker/certificate.h"
+#include "checker/link_curl.h"
 #include "lib/curl_loop.h"
 #include "lib/display.h"
 #include "lib/duration.h"
 #include "lib/error.h"
 
-#include <errno.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 enum {
     OUT_LIMIT_BYTES  = 64 * 1024,
@@ -297,14 +296,11 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 static void
 take_tls(struct mail_link *l)
 {
-    const struct curl_tlssessioninfo *info = NULL;
-    const SSL                        *ssl;
-    struct certificate                certificate;
+    const SSL         *ssl = link_ssl(l->transfer.easy);
+    struct certificate certificate;
 
-    if (curl_easy_getinfo(l->transfer.easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
-        info->backend != CURLSSLBACKEND_OPENSSL || info->internals == NULL)
+    if (ssl == NULL)
         return;
-    ssl = info->internals;
     slice_copy(l->tls_version, sizeof(l->tls_version), slice_of(SSL_get_version(ssl)));
     certificate_read(&certificate, SSL_get0_peer_certificate(ssl), SSL_get_verify_result(ssl), l->task.server->host);
     slice_copy(l->tls_verify, sizeof(l->tls_verify), slice_of(certificate.verify));
@@ -329,12 +325,9 @@ static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct mail_link *l = arg;
-    curl_socket_t     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
     (void)purpose;
-    if (fd == CURL_SOCKET_BAD && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-        l->socket_errno = errno;
-    return fd;
+    return link_socket(address, &l->socket_errno);
 }
 
 static bool
@@ -449,47 +442,18 @@ on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
     return authorities_load(ssl_ctx, s->ca_file) || s->tls != TLS_VERIFY ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
 }
 
-static void
-set_tls(struct mail_link *l)
-{
-    static const long use[] = {
-        [TLS_AUTO] = CURLUSESSL_TRY, [TLS_NONE] = CURLUSESSL_NONE, [TLS_REQUIRE] = CURLUSESSL_ALL, [TLS_VERIFY] = CURLUSESSL_ALL,
-    };
-    const struct server *s = l->task.server;
-    bool                 verify = s->tls == TLS_VERIFY;
-    CURL                *easy = l->transfer.easy;
-
-    curl_easy_setopt(easy, CURLOPT_USE_SSL, s->implicit_tls ? CURLUSESSL_ALL : use[s->tls]);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);        /* each look sees the whole handshake */
-    curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);       /* on_ssl_ctx */
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
-    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, l);
-}
-
 static int
 set_url(struct mail_link *l)
 {
     const struct server *s = l->task.server;
     const struct target *t = &l->addresses[l->at];
-    bool                 v6 = strchr(s->host, ':') != NULL, v6_address = strchr(t->address, ':') != NULL;
-    char                 url[512], connect_to[128];
+    const char          *scheme = l->task.pop3 ? (s->implicit_tls ? "pop3s" : "pop3") : s->implicit_tls ? "imaps" : "imap";
 
-    snprintf(url, sizeof(url), "%s%s://%s%.255s%s:%u/", l->task.pop3 ? "pop3" : "imap", s->implicit_tls ? "s" : "", v6 ? "[" : "", s->host,
-             v6 ? "]" : "", s->port);
-    snprintf(connect_to, sizeof(connect_to), "::%s%.64s%s:%u", v6_address ? "[" : "", t->address, v6_address ? "]" : "", s->port);
     if (strcmp(s->host, t->address) == 0)
         snprintf(l->host, sizeof(l->host), "%.255s:%u", s->host, s->port);
     else
         snprintf(l->host, sizeof(l->host), "%.255s[%.45s]:%u", s->host, t->address, s->port);
-    l->connect_to = curl_slist_append(NULL, connect_to);
-    if (l->connect_to == NULL)
-        return MT_ENOMEM;
-    curl_easy_setopt(l->transfer.easy, CURLOPT_URL, url);
-    curl_easy_setopt(l->transfer.easy, CURLOPT_CONNECT_TO, l->connect_to);
-    return MT_OK;
+    return link_set_url(l->transfer.easy, scheme, s->host, t->address, s->port, "", &l->connect_to);
 }
 
 static int
@@ -497,18 +461,10 @@ set_options(struct mail_link *l)
 {
     CURL *easy = l->transfer.easy;
 
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "imap,imaps,pop3,pop3s");
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");          /* whatever the environment says */
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, l->curl_error);
-    curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
-    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
-    curl_easy_setopt(easy, CURLOPT_DEBUGDATA, l);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, l);
+    link_set_options(easy, "imap,imaps,pop3,pop3s", l->curl_error, on_debug, on_open_socket, l);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)l->task.timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)l->task.timeout_ms);
-    set_tls(l);
+    link_set_tls(easy, l->task.server->tls, on_ssl_ctx, l);
     return set_url(l);
 }
 

@@ -24,7 +24,7 @@ struct outcome {
     bool     own_trouble;           /* the service, our resolver, our memory: tells nothing of what is checked */
     bool     deferred;              /* it failed, or was slow, because of 4yz replies alone (greylisting) */
     char     verdict[24];           /* "arrived", "late", "not-sent", "not-arrived", "bounced", "autoreply", "junk", "listed", "ok", "failed", "unknown" */
-    char     cause[200];            /* the same for all checks that one and the same thing stops: "server relay.example:587 connect", "service", "resolver"; empty when OK */
+    char     cause[200];            /* the same for all checks that one and the same thing stops (outcome_story.h), such as "service"; empty when OK */
     char     step[16];              /* at which it failed: "lookup", "connect", …, "arrival"; empty when it did not */
     char     host[256];             /* who said so: "mx1.example[192.0.2.1]:25"; or empty */
     unsigned code;                  /* of its reply; 0: none */

@@ -3,8 +3,8 @@
 #include "lib/display.h"
 #include "lib/error.h"
 
-/* Figures that are no step of SMTP. */
-static const char *const own_names[] = { "total", "send", "transit", "mint", "lookup", "test", "lists" };
+/* Figures of a round trip that are no step of SMTP. */
+static const char *const own_names[] = { "total", "send", "transit", "mint", "lookup" };
 
 enum { REASON_CHARS = 500 };
 
@@ -21,35 +21,52 @@ is_own(const char *name)
 static void
 put_reason(struct buf *out, const char *reason)
 {
-    struct buf safe;
+    size_t from = out->len;
 
-    buf_init(&safe, 8192);
-    display_text(&safe, slice_of(reason), REASON_CHARS);
-    for (size_t i = 0; i < safe.len; i++)
-        buf_append_byte(out, safe.data[i] == '|' ? '/' : safe.data[i]);
-    buf_fini(&safe);
+    display_text(out, slice_of(reason), REASON_CHARS);
+    for (size_t i = from; i < out->len; i++)
+        if (out->data[i] == '|')
+            out->data[i] = '/';
 }
 
 static void
 put_time(struct buf *out, const struct check *c, const struct outcome_time *t)
 {
-    bool is_total = strcmp(t->name, "total") == 0;
+    const char        *prefix = c->kind == CHECK_ROUND_TRIP && !is_own(t->name) ? "smtp_" : "";
+    unsigned long long us = t->us;
 
-    buf_printf(out, " '%s%s'=%.6fs;%s;%s;0", c->kind != CHECK_ROUND_TRIP || is_own(t->name) ? "" : "smtp_", t->name, (double)t->us / 1e6,
-               is_total ? c->plan.warning.text : "", is_total ? c->plan.critical.text : "");
-    if (is_total && c->kind == CHECK_ROUND_TRIP)
+    buf_printf(out, " '%s%s'=%llu.%06llus", prefix, t->name, us / 1000000, us % 1000000);
+    if (strcmp(t->name, "total") != 0)
+        buf_append_string(out, ";;;0");
+    else
+        buf_printf(out, ";%s;%s;0", c->plan.warning.text, c->plan.critical.text);
+    if (strcmp(t->name, "total") == 0 && c->kind == CHECK_ROUND_TRIP)
         buf_printf(out, ";%u", c->plan.window_ms / 1000);
 }
 
-void
-outcome_line(struct buf *out, const struct check *check, const struct outcome *outcome)
+/* The total, on which the thresholds are, comes first. */
+static void
+put_times(struct buf *out, const struct check *c, const struct outcome *o)
 {
-    buf_printf(out, "MAILTEST %s - %s: ", state_name(outcome->state), check->name);
+    for (unsigned i = 0; i < o->times_count; i++)
+        if (strcmp(o->times[i].name, "total") == 0)
+            put_time(out, c, &o->times[i]);
+    for (unsigned i = 0; i < o->times_count; i++)
+        if (strcmp(o->times[i].name, "total") != 0)
+            put_time(out, c, &o->times[i]);
+}
+
+void
+outcome_line(struct buf *out, const char *title, const char *name, const struct check *check, const struct outcome *outcome)
+{
+    const json_t *days = json_object_get(json_object_get(outcome->document, "certificate"), "days_left");
+
+    buf_printf(out, "%s %s - %s%s", title, state_name(outcome->state), name != NULL ? name : "", name != NULL ? ": " : "");
     put_reason(out, outcome->reason[0] != '\0' ? outcome->reason : outcome->verdict);
-    for (unsigned i = 0; i < outcome->times_count; i++) {
-        if (i == 0)
-            buf_append_string(out, " |");
-        put_time(out, check, &outcome->times[i]);
-    }
+    if (outcome->times_count > 0 || json_is_integer(days))
+        buf_append_string(out, " |");
+    put_times(out, check, outcome);
+    if (json_is_integer(days))
+        buf_printf(out, " 'certificate_days'=%lld", (long long)json_integer_value(days));
     buf_append_byte(out, '\n');
 }

@@ -76,11 +76,14 @@ program_free(struct program *p)
     free(p);
 }
 
+/* With all that it started; and itself, where it has gone into another group. */
 static void
 kill_group(const struct program *p)
 {
-    if (p->pid > 0)
-        kill(-p->pid, SIGKILL);
+    if (p->pid <= 0)
+        return;
+    kill(-p->pid, SIGKILL);
+    kill(p->pid, SIGKILL);
 }
 
 /* ---- What it reads and writes ------------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 #include "checker/secret_echo.h"
 #include "lib/display.h"
 #include "lib/error.h"
+#include "lib/scram.h"
 
 #include <jansson.h>
 #include <openssl/crypto.h>
@@ -298,19 +299,6 @@ scram_first(struct sasl_client *c, struct buf *out)
     return c->first_bare.fault != MT_OK ? c->first_bare.fault : out->fault;
 }
 
-/* The attribute that s begins with ("r=…"), up to the next comma; s then begins behind that. False: it is another one. */
-static bool
-take_attribute(struct slice *s, char name, struct slice *value)
-{
-    size_t end = slice_find(*s, ',');
-
-    if (s->len < 2 || s->data[0] != name || s->data[1] != '=')
-        return false;
-    *value = slice_sub(*s, 2, end - 2);
-    *s = slice_sub(*s, end + 1, s->len);
-    return true;
-}
-
 /* What the server's first message says. */
 struct scram_server_first {
     struct slice nonce;
@@ -325,7 +313,7 @@ scram_read_first(const struct sasl_client *c, struct slice message, struct scram
 {
     struct slice salt, iterations;
 
-    if (!take_attribute(&message, 'r', &out->nonce) || !take_attribute(&message, 's', &salt) || !take_attribute(&message, 'i', &iterations))
+    if (!scram_attribute(&message, 'r', &out->nonce) || !scram_attribute(&message, 's', &salt) || !scram_attribute(&message, 'i', &iterations))
         return "the server's first message is none of SCRAM";
     if (!slice_starts(out->nonce, c->nonce) || out->nonce.len <= strlen(c->nonce))
         return "the server's nonce does not go on from ours";
@@ -407,13 +395,13 @@ scram_check(struct sasl_client *c, struct slice challenge)
     uint8_t      signature[DIGEST_MAX];
     struct slice value;
 
-    if (take_attribute(&challenge, 'e', &value)) {
+    if (scram_attribute(&challenge, 'e', &value)) {
         if (secret_echo_is_in(c->secret, value))
             value = slice_of(SECRET_ECHO_SAID);
         snprintf(c->reason, sizeof(c->reason), "the server says %.*s", (int)(value.len < 100 ? value.len : 100), value.data);
         return MT_EPROTO;
     }
-    if (!take_attribute(&challenge, 'v', &value) || value.len == 0 ||
+    if (!scram_attribute(&challenge, 'v', &value) || value.len == 0 ||
         sodium_base642bin(signature, sizeof(signature), value.data, value.len, NULL, &got, NULL, BASE64) != 0 || got != len ||
         CRYPTO_memcmp(signature, c->server_signature, len) != 0)
         return give_up(c, "the server does not know the password itself: its proof is wrong");

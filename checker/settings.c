@@ -2,17 +2,12 @@
 
 #include "checker/api.h"
 #include "checker/compose.h"
-#include "lib/duration.h"
+#include "checker/settings_value.h"
 #include "lib/error.h"
 #include "lib/mailbox.h"
 #include "lib/token.h"
 
-#include <arpa/inet.h>
-#include <openssl/err.h>
-#include <openssl/x509.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 const struct option_spec once_options[] = {
     { 0,   "scenario",          "N",         "1 to 5: what must be given for it, and nothing else; without it, what is given says it" },
@@ -66,260 +61,6 @@ enum {
     WINDOW_MS = 600000, TIMEOUT_MS = 60000, RETRY_GAP_MS = 10000, POLL_GAP_MS = 2000,
     SMTP_PORT = 25, SMTPS_PORT = 465, IMAP_PORT = 143, IMAPS_PORT = 993, POP3_PORT = 110, POP3S_PORT = 995,
 };
-#define SPAN_MAX_MS (7ull * 86400 * 1000)
-
-static int __attribute__((format(printf, 2, 3)))
-refuse(struct settings *s, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(s->error, sizeof(s->error), format, args);
-    va_end(args);
-    return MT_EINVALID;
-}
-
-/* ---- Single values ----------------------------------------------------------------------------------------------- */
-
-static int
-parse_port(struct slice text, uint16_t *port)
-{
-    uint64_t n;
-
-    if (slice_to_u64(text, UINT16_MAX, &n) != MT_OK || n == 0)
-        return MT_ESYNTAX;
-    *port = (uint16_t)n;
-    return MT_OK;
-}
-
-static bool
-is_ipv6(struct slice text)
-{
-    struct in6_addr address;
-    char            copy[ROUTE_ADDRESS_BYTES];
-
-    return slice_copy(copy, sizeof(copy), text) && inet_pton(AF_INET6, copy, &address) == 1;
-}
-
-int
-settings_parse_server(struct slice text, char host[ROUTE_HOST_BYTES], uint16_t *port)
-{
-    struct slice name = text, rest;
-    size_t       colon;
-
-    if (slice_starts(text, "[")) {
-        size_t end = slice_find(text, ']');
-
-        name = slice_sub(text, 1, end - 1);
-        rest = slice_sub(text, end + 1, text.len);
-        if (end == text.len || !is_ipv6(name) || (rest.len > 0 && rest.data[0] != ':'))
-            return MT_ESYNTAX;
-    } else if (is_ipv6(text)) {
-        rest = slice_make(NULL, 0);
-    } else {
-        colon = slice_find(text, ':');
-        name = slice_sub(text, 0, colon);
-        rest = slice_sub(text, colon, text.len);
-        for (size_t i = 0; i < name.len; i++)
-            if (name.data[i] <= ' ' || name.data[i] >= 0x7f || strchr("/@[]<>\"\\%", name.data[i]) != NULL)
-                return MT_ESYNTAX;
-    }
-    if (name.len == 0 || (rest.len > 0 && parse_port(slice_sub(rest, 1, rest.len), port) != MT_OK))
-        return MT_ESYNTAX;
-    return slice_copy(host, ROUTE_HOST_BYTES, name) ? MT_OK : MT_ESYNTAX;
-}
-
-static int
-read_span(struct settings *s, const struct options *o, const char *name, uint32_t fallback_ms, uint32_t least_ms, uint32_t *out)
-{
-    const char *text = options_value(o, name);
-    uint64_t    ms = fallback_ms;
-
-    if (text != NULL && (duration_parse(slice_of(text), SPAN_MAX_MS, &ms) != MT_OK || ms < least_ms))
-        return refuse(s, "--%s \"%.60s\" is no time span: a number with ms, s, m, h or d, such as 10m, of %u %s to 7 days", name, text,
-                      least_ms % 1000 == 0 ? least_ms / 1000 : least_ms, least_ms % 1000 == 0 ? "s" : "ms");
-    *out = (uint32_t)ms;
-    return MT_OK;
-}
-
-static int
-read_range(struct settings *s, const struct options *o, const char *name, const char *fallback, struct range *out)
-{
-    const char *text = options_value(o, name);
-
-    if (range_parse(slice_of(text != NULL ? text : fallback), out) == MT_OK)
-        return MT_OK;
-    return refuse(s, "--%s \"%.60s\" is no range: 95, 10:, ~:10, 10:20 or @10:20, in seconds", name, text);
-}
-
-static int
-read_address(struct settings *s, const struct options *o, const char *name, const char **out)
-{
-    *out = options_value(o, name);
-    if (*out == NULL || compose_address_is_fit(slice_of(*out)))
-        return MT_OK;
-    return refuse(s, "--%s \"%.100s\" is no address that can be used: local@domain in ASCII (an international domain as xn--…), without "
-                  "blanks, quotes and brackets", name, *out);
-}
-
-/* Read in the way of the library that checks certificates by it, so that what it cannot use is told before anything is sent. */
-static bool
-has_certificates(const char *file)
-{
-    X509_STORE *store = X509_STORE_new();
-    bool        good = store != NULL && X509_STORE_load_file(store, file) == 1;
-
-    X509_STORE_free(store);
-    ERR_clear_error();
-    return good;
-}
-
-/* A word of a list; -1: not among them. */
-static int
-word_place(const char *text, const char *const words[], size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(text, words[i]) == 0)
-            return (int)i;
-    return -1;
-}
-
-/* name: of the option. implicit_port: where TLS from the first octet on is what one means. */
-static int
-read_tls(struct settings *s, const struct options *o, const char *name, enum tls_mode fallback, uint16_t implicit_port, struct server *server)
-{
-    static const char *const modes[] = {
-        [TLS_AUTO] = "auto", [TLS_NONE] = "none", [TLS_REQUIRE] = "require", [TLS_VERIFY] = "verify", "implicit", "implicit-verify",
-    };
-    const char              *text = options_value(o, name);
-    int                      place = text == NULL ? (int)fallback : word_place(text, modes, COUNT(modes));
-
-    if (place == -1)
-        return refuse(s, "--%s \"%.60s\": there are auto, none, require, verify, implicit and implicit-verify", name, text);
-    server->implicit_tls = place > TLS_VERIFY;
-    server->tls = !server->implicit_tls ? (enum tls_mode)place : place == TLS_VERIFY + 1 ? TLS_REQUIRE : TLS_VERIFY;
-    if (server->port == implicit_port && implicit_port != 0 && server->tls != TLS_NONE) {
-        server->implicit_tls = true;
-        server->tls = server->tls == TLS_AUTO ? TLS_REQUIRE : server->tls;
-    }
-    return MT_OK;
-}
-
-static int
-read_ca_file(struct settings *s, const struct options *o)
-{
-    const char *file = options_value(o, "ca-file");
-
-    s->plan.server.ca_file = s->plan.account.ca_file = file;
-    if (file != NULL && access(file, R_OK) != 0)
-        return refuse(s, "--ca-file %.200s cannot be read", file);
-    if (file != NULL && !has_certificates(file))
-        return refuse(s, "--ca-file %.200s holds no certificates in PEM (\"-----BEGIN CERTIFICATE-----\")", file);
-    return MT_OK;
-}
-
-/* Words separated by blanks; no shell, so no quotes. */
-static int
-split_command(const char *text, char memory[SETTINGS_COMMAND_BYTES], const char *words[TOKEN_COMMAND_WORDS_MAX + 1])
-{
-    unsigned count = 0;
-    char    *at = NULL;
-
-    if (!slice_copy(memory, SETTINGS_COMMAND_BYTES, slice_of(text)))
-        return MT_ESIZE;
-    for (char *w = strtok_r(memory, " \t", &at); w != NULL; w = strtok_r(NULL, " \t", &at)) {
-        if (count == TOKEN_COMMAND_WORDS_MAX)
-            return MT_ESIZE;
-        words[count++] = w;
-    }
-    words[count] = NULL;
-    return count == 0 ? MT_ESYNTAX : MT_OK;
-}
-
-/* A password is shown only to who proves its name, unless the user says otherwise or the server is this machine. */
-static void
-demand_trust(const struct options *o, const char *option, struct server *server)
-{
-    bool here = strcmp(server->host, "localhost") == 0 || strncmp(server->host, "127.", strlen("127.")) == 0 || strcmp(server->host, "::1") == 0;
-
-    if (options_value(o, option) == NULL && server->auth.mechanism != AUTH_NONE && !here)
-        server->tls = TLS_VERIFY;
-}
-
-struct auth_options {
-    const char *user, *password_file, *token_command, *mechanism;
-};
-
-static int
-read_auth(struct settings *s, const struct options *o, const struct auth_options *names, char memory[SETTINGS_COMMAND_BYTES], struct auth *out)
-{
-    static const char *const mechanisms[] = {
-        [AUTH_NONE] = "none", [AUTH_AUTO] = "auto", [AUTH_PLAIN] = "plain", [AUTH_LOGIN] = "login", [AUTH_CRAM_MD5] = "cram-md5",
-        [AUTH_SCRAM_SHA_1] = "scram-sha-1", [AUTH_SCRAM_SHA_256] = "scram-sha-256", [AUTH_XOAUTH2] = "xoauth2",
-        [AUTH_OAUTHBEARER] = "oauthbearer",
-    };
-    const char *mechanism = options_value(o, names->mechanism), *command = options_value(o, names->token_command);
-    int         place = mechanism == NULL ? AUTH_AUTO : word_place(mechanism, mechanisms, COUNT(mechanisms));
-
-    out->user = options_value(o, names->user);
-    out->password_file = options_value(o, names->password_file);
-    if (out->user == NULL) {
-        if (out->password_file != NULL || command != NULL || mechanism != NULL)
-            return refuse(s, "--%s is missing: who logs in", names->user);
-        return MT_OK;
-    }
-    if (place <= AUTH_NONE)
-        return refuse(s, "--%s \"%.60s\": there are auto, plain, login, cram-md5, scram-sha-1, scram-sha-256, xoauth2 and oauthbearer", names->mechanism,
-                      mechanism);
-    if ((out->password_file == NULL) == (command == NULL))
-        return refuse(s, "with --%s either --%s or --%s is needed", names->user, names->password_file, names->token_command);
-    if (command != NULL && split_command(command, memory, out->token_command) != MT_OK)
-        return refuse(s, "--%s needs a program and at most %u words in all", names->token_command, TOKEN_COMMAND_WORDS_MAX);
-    if (out->password_file != NULL && access(out->password_file, R_OK) != 0)
-        return refuse(s, "--%s %.200s cannot be read", names->password_file, out->password_file);
-    out->mechanism = (enum auth_mechanism)place;
-    return MT_OK;
-}
-
-static int
-read_helo(struct settings *s, const struct options *o)
-{
-    const char *text = options_value(o, "helo");
-
-    if (text == NULL && gethostname(s->helo, sizeof(s->helo) - 1) == 0 && s->helo[0] != '\0')
-        text = s->helo;
-    if (text == NULL)
-        text = "localhost";
-    for (const char *p = text; *p != '\0'; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-._[]:", *p) != NULL))
-            return refuse(s, "--helo \"%.60s\" is no host name and no address in brackets", text);
-    if (text[0] == '\0' || strlen(text) >= sizeof(s->helo))
-        return refuse(s, "--helo needs a name of 1 to %zu characters", sizeof(s->helo) - 1);
-    s->plan.helo = text;
-    return MT_OK;
-}
-
-/* Whether an address, as far as a server is given as one, is of the family that was asked for. */
-static int
-check_family(struct settings *s, const char *option, const char *host)
-{
-    struct in_addr address;
-    bool           v4 = inet_pton(AF_INET, host, &address) == 1, v6 = is_ipv6(slice_of(host));
-
-    if (s->family == FAMILY_IPV6 && v4)
-        return refuse(s, "-6 asks for IPv6, but --%s %s is an IPv4 address", option, host);
-    if (s->family == FAMILY_IPV4 && v6)
-        return refuse(s, "-4 asks for IPv4, but --%s %s is an IPv6 address", option, host);
-    return MT_OK;
-}
-
-static int
-read_server(struct settings *s, const char *option, const char *text, char host[ROUTE_HOST_BYTES], uint16_t *port)
-{
-    if (settings_parse_server(slice_of(text), host, port) != MT_OK)
-        return refuse(s, "--%s \"%.100s\" is no server: HOST, HOST:PORT or [IPv6]:PORT", option, text);
-    return check_family(s, option, host);
-}
 
 /* ---- What belongs together --------------------------------------------------------------------------------------- */
 
@@ -337,16 +78,16 @@ read_way(struct settings *s, const struct options *o, const char **server)
         if (!options_has(o, ways[i].option))
             continue;
         if (found != NULL)
-            return refuse(s, "--%s and --%s exclude each other", found, ways[i].option);
+            return settings_refuse(s, "--%s and --%s exclude each other", found, ways[i].option);
         found = ways[i].option;
         s->plan.send = ways[i].way;
     }
     *server = s->plan.send == SEND_HOST || s->plan.send == SEND_RELAY ? found : NULL;
     if (s->plan.send == SEND_SENDMAIL && (s->plan.sendmail = options_value(o, "sendmail"))[0] != '/')
-        return refuse(s, "--sendmail needs the whole path of the program");
+        return settings_refuse(s, "--sendmail needs the whole path of the program");
     s->plan.expect = options_value(o, "expect");
     if (s->plan.expect != NULL && s->plan.send != SEND_NONE)
-        return refuse(s, "--expect goes with --no-send alone: what is sent has a token of its own");
+        return settings_refuse(s, "--expect goes with --no-send alone: what is sent has a token of its own");
     return MT_OK;
 }
 
@@ -361,21 +102,21 @@ read_route(struct settings *s, const struct options *o)
         return rc;
     s->plan.server.port = SMTP_PORT;
     if (port != NULL && s->plan.send != SEND_MX)
-        return refuse(s, "--mx-port goes with the MX alone: give the port behind the host");
-    if (port != NULL && parse_port(slice_of(port), &s->plan.server.port) != MT_OK)
-        return refuse(s, "--mx-port is a number from 1 to 65535");
+        return settings_refuse(s, "--mx-port goes with the MX alone: give the port behind the host");
+    if (port != NULL && settings_port(slice_of(port), &s->plan.server.port) != MT_OK)
+        return settings_refuse(s, "--mx-port is a number from 1 to 65535");
     if (server != NULL) {
-        rc = read_server(s, server, options_value(o, server), s->server, &s->plan.server.port);
+        rc = settings_server(s, server, options_value(o, server), s->server, &s->plan.server.port);
         s->plan.server.host = s->server;
     }
     if (rc == MT_OK)
-        rc = read_tls(s, o, "tls", TLS_AUTO, server != NULL ? SMTPS_PORT : 0, &s->plan.server);
+        rc = settings_tls(s, o, "tls", TLS_AUTO, server != NULL ? SMTPS_PORT : 0, &s->plan.server);
     if (rc == MT_OK)
-        rc = read_auth(s, o, &names, s->commands[0], &s->plan.server.auth);
+        rc = settings_auth(s, o, &names, s->commands[0], &s->plan.server.auth);
     if (rc == MT_OK && s->plan.server.auth.user != NULL && server == NULL)
-        return refuse(s, "--smtp-user goes with --smtp and --relay alone");
+        return settings_refuse(s, "--smtp-user goes with --smtp and --relay alone");
     if (rc == MT_OK && server != NULL)
-        demand_trust(o, "tls", &s->plan.server);
+        settings_demand_trust(o, "tls", &s->plan.server);
     return rc;
 }
 
@@ -385,21 +126,21 @@ read_receive(struct settings *s, const struct options *o, const char **server)
 {
     static const char *const words[] = { [RECEIVE_HOSTED] = "hosted", [RECEIVE_IMAP] = "imap", [RECEIVE_POP3] = "pop3", [RECEIVE_NONE] = "none" };
     const char              *wanted = options_value(o, "receive");
-    int                      place = wanted == NULL ? -1 : word_place(wanted, words, COUNT(words));
+    int                      place = wanted == NULL ? -1 : settings_word(wanted, words, COUNT(words));
 
     if (wanted != NULL && place == -1)
-        return refuse(s, "--receive \"%.60s\": there are hosted, imap, pop3 and none", wanted);
+        return settings_refuse(s, "--receive \"%.60s\": there are hosted, imap, pop3 and none", wanted);
     if (options_has(o, "imap") && options_has(o, "pop3"))
-        return refuse(s, "--imap and --pop3 exclude each other");
+        return settings_refuse(s, "--imap and --pop3 exclude each other");
     *server = options_has(o, "imap") ? "imap" : options_has(o, "pop3") ? "pop3" : NULL;
     s->plan.receive = *server == NULL ? RECEIVE_HOSTED : options_has(o, "imap") ? RECEIVE_IMAP : RECEIVE_POP3;
     if (place == -1)
         return MT_OK;
     if (*server != NULL && (enum receive_way)place != s->plan.receive)
-        return refuse(s, "--receive %s and --%s exclude each other", wanted, *server);
+        return settings_refuse(s, "--receive %s and --%s exclude each other", wanted, *server);
     s->plan.receive = (enum receive_way)place;
     if (*server == NULL && (s->plan.receive == RECEIVE_IMAP || s->plan.receive == RECEIVE_POP3))
-        return refuse(s, "--%s is missing: the server of the customer's mailbox", wanted);
+        return settings_refuse(s, "--%s is missing: the server of the customer's mailbox", wanted);
     return MT_OK;
 }
 
@@ -416,7 +157,7 @@ read_account(struct settings *s, const struct options *o)
         return rc;
     wanted = server != NULL;
     if (!wanted && (options_has(o, "user") || options_has(o, "password-file") || options_has(o, "token-command") || options_has(o, "auth")))
-        return refuse(s, "--user and what belongs to it go with --imap and --pop3 alone; for the sending server there is --smtp-user");
+        return settings_refuse(s, "--user and what belongs to it go with --imap and --pop3 alone; for the sending server there is --smtp-user");
     s->plan.folder = options_value(o, "folder") != NULL ? options_value(o, "folder") : "INBOX";
     s->plan.junk_folder = options_value(o, "junk-folder");
     s->plan.label = options_value(o, "label");
@@ -424,15 +165,15 @@ read_account(struct settings *s, const struct options *o)
         return MT_OK;
     a->port = imap ? IMAPS_PORT : POP3S_PORT;
     a->host = s->account;
-    rc = read_server(s, server, options_value(o, server), s->account, &a->port);
+    rc = settings_server(s, server, options_value(o, server), s->account, &a->port);
     if (rc == MT_OK)
-        rc = read_tls(s, o, "account-tls", TLS_REQUIRE, imap ? IMAPS_PORT : POP3S_PORT, a);
+        rc = settings_tls(s, o, "account-tls", TLS_REQUIRE, imap ? IMAPS_PORT : POP3S_PORT, a);
     if (rc == MT_OK)
-        rc = read_auth(s, o, &names, s->commands[1], &a->auth);
+        rc = settings_auth(s, o, &names, s->commands[1], &a->auth);
     if (rc == MT_OK && a->auth.user == NULL)
-        return refuse(s, "--user is missing: whose mailbox is looked into");
+        return settings_refuse(s, "--user is missing: whose mailbox is looked into");
     if (rc == MT_OK)
-        demand_trust(o, "account-tls", a);
+        settings_demand_trust(o, "account-tls", a);
     return rc;
 }
 
@@ -448,13 +189,13 @@ read_service(struct settings *s, const struct options *o, const char *api_url_de
         return MT_OK;
     s->api_url = url;
     if (url == NULL)
-        return refuse(s, "--api is missing: the address of the service, such as http://127.0.0.1:8025");
+        return settings_refuse(s, "--api is missing: the address of the service, such as http://127.0.0.1:8025");
     if (!api_url_is_fit(url))
-        return refuse(s, "--api \"%.100s\" is neither http://…, https://… nor unix:/path", url);
+        return settings_refuse(s, "--api \"%.100s\" is neither http://…, https://… nor unix:/path", url);
     if (mailbox == NULL)
-        return refuse(s, "--mailbox is missing: the mailbox that the customer's rule forwards to");
+        return settings_refuse(s, "--mailbox is missing: the mailbox that the customer's rule forwards to");
     if (mailbox_name_parse(slice_of(mailbox), s->mailbox) != MT_OK)
-        return refuse(s, "--mailbox \"%.70s\" is no name of a mailbox: letters, digits, '.', '-' and '_', without a domain", mailbox);
+        return settings_refuse(s, "--mailbox \"%.70s\" is no name of a mailbox: letters, digits, '.', '-' and '_', without a domain", mailbox);
     s->plan.mailbox = s->mailbox;
     return MT_OK;
 }
@@ -462,18 +203,18 @@ read_service(struct settings *s, const struct options *o, const char *api_url_de
 static int
 read_times(struct settings *s, const struct options *o)
 {
-    int rc = read_span(s, o, "window", WINDOW_MS, 1000, &s->plan.window_ms);
+    int rc = settings_span(s, o, "window", WINDOW_MS, 1000, &s->plan.window_ms);
 
     if (rc == MT_OK)
-        rc = read_span(s, o, "timeout", TIMEOUT_MS, 100, &s->plan.timeout_ms);
+        rc = settings_span(s, o, "timeout", TIMEOUT_MS, 100, &s->plan.timeout_ms);
     if (rc == MT_OK)
-        rc = read_span(s, o, "retry-gap", RETRY_GAP_MS, 0, &s->plan.retry_gap_ms);
+        rc = settings_span(s, o, "retry-gap", RETRY_GAP_MS, 0, &s->plan.retry_gap_ms);
     if (rc == MT_OK)
-        rc = read_span(s, o, "poll-gap", POLL_GAP_MS, 100, &s->plan.poll_gap_ms);
+        rc = settings_span(s, o, "poll-gap", POLL_GAP_MS, 100, &s->plan.poll_gap_ms);
     if (rc == MT_OK)
-        rc = read_range(s, o, "warning", "95", &s->plan.warning);
+        rc = settings_range(s, o, "warning", "95", &s->plan.warning);
     if (rc == MT_OK)
-        rc = read_range(s, o, "critical", "300", &s->plan.critical);
+        rc = settings_range(s, o, "critical", "300", &s->plan.critical);
     return rc;
 }
 
@@ -506,20 +247,20 @@ read_scenario(struct settings *s, const struct options *o)
     if (text == NULL)
         return MT_OK;
     if (slice_to_u64(slice_of(text), COUNT(needs) - 1, &wanted) != MT_OK || wanted == 0)
-        return refuse(s, "--scenario is a number from 1 to 5");
+        return settings_refuse(s, "--scenario is a number from 1 to 5");
     if (wanted != s->plan.scenario)
-        return refuse(s, "--scenario %u needs %s", (unsigned)wanted, needs[wanted]);
+        return settings_refuse(s, "--scenario %u needs %s", (unsigned)wanted, needs[wanted]);
     return MT_OK;
 }
 
 static int
 read_addresses(struct settings *s, const struct options *o)
 {
-    int rc = read_address(s, o, "to", &s->plan.to);
+    int rc = settings_address(s, o, "to", &s->plan.to);
 
     if (rc == MT_OK && s->plan.to == NULL && s->plan.send != SEND_NONE)
-        rc = refuse(s, "--to is missing: the customer's address that mail is sent to");
-    return rc == MT_OK ? read_address(s, o, "from", &s->plan.from) : rc;
+        rc = settings_refuse(s, "--to is missing: the customer's address that mail is sent to");
+    return rc == MT_OK ? settings_address(s, o, "from", &s->plan.from) : rc;
 }
 
 /* Without sending something must say what is waited for. */
@@ -531,11 +272,11 @@ check_expected(struct settings *s)
     if (s->plan.send != SEND_NONE)
         return MT_OK;
     if (s->plan.receive == RECEIVE_NONE)
-        return refuse(s, "--no-send with --receive none is nothing to do");
+        return settings_refuse(s, "--no-send with --receive none is nothing to do");
     if (s->plan.receive != RECEIVE_HOSTED)
-        return s->plan.expect == NULL || s->plan.expect[0] == '\0' ? refuse(s, "--expect is missing: the text to look for") : MT_OK;
+        return s->plan.expect == NULL || s->plan.expect[0] == '\0' ? settings_refuse(s, "--expect is missing: the text to look for") : MT_OK;
     if (s->plan.expect != NULL && token_decode(slice_of(s->plan.expect), &token) != MT_OK)
-        return refuse(s, "--expect \"%.60s\" is no token; in the service's mailbox a token is expected, or without --expect any", s->plan.expect);
+        return settings_refuse(s, "--expect \"%.60s\" is no token; in the service's mailbox a token is expected, or without --expect any", s->plan.expect);
     return MT_OK;
 }
 
@@ -544,7 +285,7 @@ read_family(struct settings *s, const struct options *o)
 {
     s->dns = options_value(o, "dns");
     if (options_has(o, "ipv4") && options_has(o, "ipv6"))
-        return refuse(s, "-4 and -6 exclude each other");
+        return settings_refuse(s, "-4 and -6 exclude each other");
     s->family = options_has(o, "ipv4") ? FAMILY_IPV4 : options_has(o, "ipv6") ? FAMILY_IPV6 : FAMILY_ANY;
     return MT_OK;
 }
@@ -553,7 +294,7 @@ int
 settings_read(struct settings *s, const struct options *o, const char *api_url_default)
 {
     typedef int read_fn(struct settings *s, const struct options *o);
-    static read_fn *const more[] = { read_addresses, read_times, read_ca_file, read_helo };
+    static read_fn *const more[] = { read_addresses, read_times, settings_ca_file, settings_helo };
     int                   rc;
 
     *s = (struct settings){ .verbose = options_times(o, "verbose"), .json = options_has(o, "json") };
@@ -580,23 +321,23 @@ static int
 read_probed(struct settings *s, const struct options *o)
 {
     const char *server = options_value(o, "server"), *domain = options_value(o, "domain"), *port = options_value(o, "mx-port");
-    int         rc = read_address(s, o, "rcpt", &s->plan.to);
+    int         rc = settings_address(s, o, "rcpt", &s->plan.to);
 
     s->plan.server.port = SMTP_PORT;
     s->plan.send = server != NULL ? SEND_HOST : SEND_MX;
     if (rc == MT_OK && server != NULL) {
         s->plan.server.host = s->server;
-        rc = read_server(s, "server", server, s->server, &s->plan.server.port);
+        rc = settings_server(s, "server", server, s->server, &s->plan.server.port);
     } else if (rc == MT_OK && s->plan.to == NULL && domain != NULL) {
         snprintf(s->postmaster, sizeof(s->postmaster), "postmaster@%.255s", domain);
         s->plan.to = s->postmaster;
     } else if (rc == MT_OK && s->plan.to == NULL) {
-        rc = refuse(s, "--server or --domain is missing: what is looked at");
+        rc = settings_refuse(s, "--server or --domain is missing: what is looked at");
     }
     if (rc == MT_OK && s->plan.to == s->postmaster && !compose_address_is_fit(slice_of(s->postmaster)))
-        rc = refuse(s, "--domain \"%.100s\" is no domain", domain);
-    if (rc == MT_OK && port != NULL && parse_port(slice_of(port), &s->plan.server.port) != MT_OK)
-        rc = refuse(s, "--mx-port \"%.60s\" is no port: 1 to 65535", port);
+        rc = settings_refuse(s, "--domain \"%.100s\" is no domain", domain);
+    if (rc == MT_OK && port != NULL && settings_port(slice_of(port), &s->plan.server.port) != MT_OK)
+        rc = settings_refuse(s, "--mx-port \"%.60s\" is no port: 1 to 65535", port);
     return rc;
 }
 
@@ -607,12 +348,12 @@ settings_read_probe(struct settings *s, const struct options *o)
     int                              rc;
 
     *s = (struct settings){ .verbose = options_times(o, "verbose"), .json = options_has(o, "json") };
-    if ((rc = read_family(s, o)) == MT_OK && (rc = read_probed(s, o)) == MT_OK && (rc = read_address(s, o, "from", &s->plan.from)) == MT_OK &&
-        (rc = read_tls(s, o, "tls", TLS_AUTO, SMTPS_PORT, &s->plan.server)) == MT_OK && (rc = read_ca_file(s, o)) == MT_OK &&
-        (rc = read_auth(s, o, &names, s->commands[0], &s->plan.server.auth)) == MT_OK && (rc = read_helo(s, o)) == MT_OK &&
-        (rc = read_range(s, o, "warning", "", &s->plan.warning)) == MT_OK && (rc = read_range(s, o, "critical", "", &s->plan.critical)) == MT_OK)
-        rc = read_span(s, o, "timeout", TIMEOUT_MS, 100, &s->plan.timeout_ms);
+    if ((rc = read_family(s, o)) == MT_OK && (rc = read_probed(s, o)) == MT_OK && (rc = settings_address(s, o, "from", &s->plan.from)) == MT_OK &&
+        (rc = settings_tls(s, o, "tls", TLS_AUTO, SMTPS_PORT, &s->plan.server)) == MT_OK && (rc = settings_ca_file(s, o)) == MT_OK &&
+        (rc = settings_auth(s, o, &names, s->commands[0], &s->plan.server.auth)) == MT_OK && (rc = settings_helo(s, o)) == MT_OK &&
+        (rc = settings_range(s, o, "warning", "", &s->plan.warning)) == MT_OK && (rc = settings_range(s, o, "critical", "", &s->plan.critical)) == MT_OK)
+        rc = settings_span(s, o, "timeout", TIMEOUT_MS, 100, &s->plan.timeout_ms);
     if (rc == MT_OK && s->plan.server.host != NULL)
-        demand_trust(o, "tls", &s->plan.server);
+        settings_demand_trust(o, "tls", &s->plan.server);
     return rc;
 }

@@ -2,15 +2,14 @@
 
 #include "checker/authorities.h"
 #include "checker/clock.h"
+#include "checker/link_curl.h"
 #include "lib/curl_loop.h"
 #include "lib/duration.h"
 #include "lib/error.h"
 
-#include <errno.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #define OFFERED_BYTES 1024u
 
@@ -114,14 +113,11 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 static void
 take_tls(struct smtp_link *l)
 {
-    const struct curl_tlssessioninfo *info = NULL;
-    struct sender_result             *r = l->result;
-    const SSL                        *ssl;
+    struct sender_result *r = l->result;
+    const SSL            *ssl = r->tls_version[0] != '\0' ? NULL : link_ssl(l->transfer.easy);
 
-    if (r->tls_version[0] != '\0' || curl_easy_getinfo(l->transfer.easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
-        info->backend != CURLSSLBACKEND_OPENSSL || info->internals == NULL)
+    if (ssl == NULL)
         return;
-    ssl = info->internals;
     slice_copy(r->tls_version, sizeof(r->tls_version), slice_of(SSL_get_version(ssl)));
     slice_copy(r->tls_cipher, sizeof(r->tls_cipher), slice_of(SSL_get_cipher_name(ssl)));
     if (!r->certificate.seen)
@@ -213,13 +209,14 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct smtp_link *l = arg;
     curl_socket_t     fd;
+    int               own = 0;
 
     (void)purpose;
     steps_begin(&l->result->steps, STEP_CONNECT, monotonic_us());
-    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd == CURL_SOCKET_BAD && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+    fd = link_socket(address, &own);
+    if (own != 0) {
         l->result->own_trouble = true;
-        snprintf(l->reason, sizeof(l->reason), "%s", strerror(errno));
+        snprintf(l->reason, sizeof(l->reason), "%s", strerror(own));
     }
     return fd;
 }
@@ -338,38 +335,14 @@ static int
 set_url(struct smtp_link *l)
 {
     const struct sender_task *t = l->task;
-    bool                      v6 = strchr(t->host, ':') != NULL, v6_address = strchr(t->address, ':') != NULL;
     char                     *helo = curl_easy_escape(l->transfer.easy, t->helo != NULL ? t->helo : "", 0);
-    char                      url[1024], connect_to[128];
+    int                       rc;
 
     if (helo == NULL)
         return MT_ENOMEM;
-    snprintf(url, sizeof(url), "%s://%s%.255s%s:%u/%.512s", t->implicit_tls ? "smtps" : "smtp", v6 ? "[" : "", t->host, v6 ? "]" : "", t->port, helo);
-    snprintf(connect_to, sizeof(connect_to), "::%s%.64s%s:%u", v6_address ? "[" : "", t->address, v6_address ? "]" : "", t->port);
+    rc = link_set_url(l->transfer.easy, t->implicit_tls ? "smtps" : "smtp", t->host, t->address, t->port, helo, &l->connect_to);
     curl_free(helo);
-    l->connect_to = curl_slist_append(NULL, connect_to);
-    curl_easy_setopt(l->transfer.easy, CURLOPT_URL, url);
-    curl_easy_setopt(l->transfer.easy, CURLOPT_CONNECT_TO, l->connect_to);
-    return l->connect_to == NULL ? MT_ENOMEM : MT_OK;
-}
-
-static void
-set_tls(struct smtp_link *l)
-{
-    static const long use[] = {
-        [TLS_AUTO] = CURLUSESSL_TRY, [TLS_NONE] = CURLUSESSL_NONE, [TLS_REQUIRE] = CURLUSESSL_ALL, [TLS_VERIFY] = CURLUSESSL_ALL,
-    };
-    CURL *easy = l->transfer.easy;
-    bool  verify = l->task->tls == TLS_VERIFY;
-
-    curl_easy_setopt(easy, CURLOPT_USE_SSL, use[l->task->tls]);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);        /* each check sees the whole handshake */
-    curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);       /* on_ssl_ctx */
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
-    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, l);
+    return rc;
 }
 
 static int
@@ -378,18 +351,10 @@ set_options(struct smtp_link *l)
     const struct sender_task *t = l->task;
     CURL                     *easy = l->transfer.easy;
 
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");          /* whatever the environment says */
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, l->curl_error);
-    curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
-    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
-    curl_easy_setopt(easy, CURLOPT_DEBUGDATA, l);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, l);
+    link_set_options(easy, "smtp,smtps", l->curl_error, on_debug, on_open_socket, l);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(t->timeout_ms < t->limit_ms ? t->timeout_ms : t->limit_ms));
-    set_tls(l);
+    link_set_tls(easy, t->tls, on_ssl_ctx, l);
     return set_url(l);
 }
 

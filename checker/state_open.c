@@ -69,6 +69,17 @@ write_holder(int fd)
         log_warning("event=state-lock-unnamed reason=\"%s\"", strerror(errno));
 }
 
+/* Who may write in there may put another file in the place of ours. */
+static void
+warn_of_others(const struct state_env *e)
+{
+    struct stat st;
+
+    if (stat(e->dir, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        log_warning("event=state-dir-writable dir=%s mode=%04o reason=\"others may write there, and so change what is kept\" hint=\"chmod 0700\"", e->dir,
+                    (unsigned)(st.st_mode & 07777));
+}
+
 int
 state_env_lock(struct state_env *e, const char *dir)
 {
@@ -80,6 +91,7 @@ state_env_lock(struct state_env *e, const char *dir)
     snprintf(path, sizeof(path), "%s/%s", e->dir, STATE_LOCK_FILE);
     if (mkdir(e->dir, 0700) != 0 && errno != EEXIST)
         return lock_failed(e, errno);
+    warn_of_others(e);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd == -1)
         return lock_failed(e, errno);

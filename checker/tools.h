@@ -19,7 +19,7 @@ struct tools_settings {
     uint32_t    timeout_ms;                 /* of each request to the service */
     const char *dns;                        /* NULL: the system's */
     enum family family;
-    bool        scheduled;                  /* arrivals are heard of by a stream of events, one for all; wanted by many round trips, and by one that expects any token */
+    bool        scheduled;                  /* arrivals are heard of by one stream of events; for many round trips, and for one that expects any token */
 };
 
 #define TOOLS_ERROR_BYTES 400u

@@ -36,7 +36,7 @@ struct watch_result {
                                                is looked for further */
     uint64_t found_us;                      /* monotonic: when we saw it */
     uint64_t seen_before_us;                /* monotonic: the last look that did not see it began then; 0: the first look saw it */
-    json_t  *answer;                        /* "arrivals", "hops", "report" as in a token document of docs/openapi.yaml, as far as a mail tells; owned by the watch */
+    json_t  *answer;                        /* "arrivals", "hops", "report" as in a token document of docs/openapi.yaml; owned by the watch */
     unsigned deleted, leftovers_deleted;
     bool     hopeless;                      /* the last look failed in a way that time does not heal: wrong password, no such folder */
     bool     own;                           /* the last look failed by trouble of ours: no name server, the secret cannot be had, no memory */

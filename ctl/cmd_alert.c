@@ -13,14 +13,20 @@ run_test(struct ctl *ctl)
 {
     const char *file = options_value(&ctl->options, "checks");
     char        error[ALERT_TEST_ERROR_BYTES];
+    json_t     *rows;
     int         failed;
 
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
         return ctl_fail(EX_OSERR, "a library could not be set up");
+    rows = ctl->json ? json_array() : NULL;
     signal(SIGPIPE, SIG_IGN);       /* libraries write to sockets that peers may have closed */
-    failed = alert_test(file != NULL ? file : CHECKS_DEFAULT_FILE, options_value(&ctl->options, "way"), ctl->out, error, sizeof(error));
-    if (failed == -1)
+    failed = alert_test(file != NULL ? file : CHECKS_DEFAULT_FILE, options_value(&ctl->options, "way"), ctl->out, rows, error, sizeof(error));
+    if (failed == -1) {
+        json_decref(rows);
         return ctl_fail(EX_CONFIG, "%s", error);
+    }
+    if (rows != NULL)
+        ctl_print(ctl, json_pack("{so}", "ways", rows), NULL);
     return failed == 0 ? EX_OK : ctl_fail(EX_UNAVAILABLE, "%d of the ways did not work", failed);
 }
 

@@ -1,6 +1,7 @@
 #include "imapd/sasl.h"
 
 #include "lib/error.h"
+#include "lib/scram.h"
 
 #include <openssl/objects.h>
 #include <openssl/x509.h>
@@ -100,19 +101,6 @@ hmac(const uint8_t key[32], struct slice text, uint8_t out[32])
     crypto_auth_hmacsha256(out, (const unsigned char *)text.data, text.len, key);
 }
 
-/* The attribute that s begins with ("r=…"), up to the next comma; s then begins behind that. False: it is another one. */
-static bool
-take_attribute(struct slice *s, char name, struct slice *value)
-{
-    size_t end = slice_find(*s, ',');
-
-    if (s->len < 2 || s->data[0] != name || s->data[1] != '=')
-        return false;
-    *value = slice_sub(*s, 2, end - 2);
-    *s = slice_sub(*s, end + 1, s->len);
-    return true;
-}
-
 /* "=2C" and "=3D" are a comma and an equals sign (RFC 5802 section 5.1). */
 static bool
 read_name(struct slice from, char *to, size_t size)
@@ -192,7 +180,7 @@ read_first(struct sasl *s, struct slice message, struct slice *bare, struct slic
     if (!read_header(s, &message))
         return false;
     *bare = message;
-    if (!take_attribute(&message, 'n', &name) || !take_attribute(&message, 'r', nonce) || nonce->len == 0 ||
+    if (!scram_attribute(&message, 'n', &name) || !scram_attribute(&message, 'r', nonce) || nonce->len == 0 ||
         !read_name(name, s->user, sizeof(s->user)))
         return false;
     for (size_t i = 0; i < nonce->len; i++)     /* RFC 5802 section 7, printable; a comma ended it */
@@ -278,12 +266,12 @@ scram_final(struct sasl *s, struct slice message, struct buf *out)
     size_t           proof_len, without_len = message.len;
     enum sasl_result result;
 
-    if (!take_attribute(&rest, 'c', &binding) || !take_attribute(&rest, 'r', &nonce))
+    if (!scram_attribute(&rest, 'c', &binding) || !scram_attribute(&rest, 'r', &nonce))
         return SASL_MALFORMED;
     while (rest.len > 0 && !slice_starts(rest, "p="))     /* extensions, which we need not know */
         rest = slice_sub(rest, slice_find(rest, ',') + 1, rest.len);
     without_len -= rest.len + 1;
-    if (!take_attribute(&rest, 'p', &proof_text) || rest.len > 0 || !slice_equal(nonce, slice_of(s->nonce)) || !is_bound(s, binding) ||
+    if (!scram_attribute(&rest, 'p', &proof_text) || rest.len > 0 || !slice_equal(nonce, slice_of(s->nonce)) || !is_bound(s, binding) ||
         sodium_base642bin(proof, sizeof(proof), proof_text.data, proof_text.len, NULL, &proof_len, NULL, BASE64) != 0 ||
         proof_len != sizeof(proof))
         return SASL_MALFORMED;

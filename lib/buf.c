@@ -128,6 +128,8 @@ buf_append_string(struct buf *b, const char *string)
     return buf_append(b, string, strlen(string));
 }
 
+static void append_long_text(struct buf *b, size_t len, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+
 static void
 append_long_text(struct buf *b, size_t len, const char *format, va_list args)
 {

@@ -22,8 +22,8 @@ struct target {
 enum route_fault {
     ROUTE_FOUND,
     ROUTE_REFUSED,      /* null MX, no such domain, no address at all: trying again is no use */
-    ROUTE_LATER,        /* a name server failed or did not answer */
-    ROUTE_NO_DNS,       /* no name server can be reached: our own trouble */
+    ROUTE_LATER,        /* a name server failed, or those of the zone did not answer */
+    ROUTE_NO_DNS,       /* no name server of ours can be reached, or none answers, not even for the root: our own trouble */
 };
 
 /* The targets in the order in which to try them. */

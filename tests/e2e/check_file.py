@@ -37,12 +37,13 @@ class CheckFile:
         if service is not None:
             self.settings["api"] = {"url": service.url, "key_file": secret_file(self.folder, "api.key", service.key)}
 
-    def run(self, check, *arguments) -> subprocess.CompletedProcess:
-        """check: its settings, "name" among them."""
+    def run(self, check, *arguments, limit=None) -> subprocess.CompletedProcess:
+        """check: its settings, "name" among them. limit: so many descriptors at most."""
         file = self.folder / f"{check['name'].replace('/', '_')}.yaml"
         file.write_text(json.dumps({**self.settings, "checks": [check]}, indent=1))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MAILTEST_API")}
-        return subprocess.run([BUILD / "mailtest-check", "check", check["name"], "-c", file, *arguments], capture_output=True, text=True, timeout=100,
+        limited = ["prlimit", f"--nofile={limit}"] if limit else []
+        return subprocess.run([*limited, BUILD / "mailtest-check", "check", check["name"], "-c", file, *arguments], capture_output=True, text=True, timeout=100,
                               env=environment, stdin=subprocess.DEVNULL, check=False)
 
     def line(self, check, state) -> str:

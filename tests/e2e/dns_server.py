@@ -11,7 +11,8 @@ RECURSIVE_ANSWER = 0x8180
 
 
 class DnsServer:
-    """records: {("name", A): ["192.0.2.1"], …}; other names do not exist. With silent=True it hears every question and answers none."""
+    """records: {("name", A): ["192.0.2.1"], …}; other names do not exist. With silent=True it hears every question and answers none,
+    with silent={"name", …} none about these."""
 
     def __init__(self, records=None, silent=False, ttl_s=300):
         self.records = {(name.lower(), kind): values for (name, kind), values in (records or {}).items()}
@@ -55,7 +56,7 @@ class DnsServer:
             with self._heard:
                 self.questions.append((name, kind))
                 self._heard.notify_all()
-            if self.silent:
+            if self.silent is True or (self.silent and name in self.silent):
                 continue
             self._socket.sendto(self._answer(packet, name, kind, end), client)
             with self._heard:

@@ -147,6 +147,9 @@ def test_mailtestctl_tries_the_ways_as_well(tmp_path, desk):
     assert done.returncode == UNAVAILABLE and "ok     a\n" in done.stdout and "failed b" in done.stdout
     assert ctl_run(desk, "alert", "test", "--checks", file, "--way", "a").returncode == OK
     assert ctl_run(desk, "alert", "test", "--checks", tmp_path / "none").returncode == CONFIG
+    done = ctl_run(desk, "alert", "test", "--checks", file, "--json")
+    assert done.returncode == UNAVAILABLE
+    assert sorted((row["way"], row["to"], row["taken"]) for row in json.loads(done.stdout)["ways"]) == [("a", None, True), ("b", None, False)]
 
 
 def test_a_template_with_an_unknown_field_is_refused_with_its_place(tmp_path):

@@ -16,7 +16,8 @@ def test_reference_is_right_with_its_block_lists():
     done = check_config(CONF / "checks.yaml")
     assert done.returncode == 0 and done.stdout.startswith("the file is right: 7 checks (7 enabled), 3 servers, 1 contacts, 3 ways, "), done.stderr
     # It names secrets that are not there: told, but no fault of the file.
-    assert 'mailtest-check: server "customer-submission": /etc/mailtest/customer.password cannot be read' in done.stderr
+    assert 'mailtest-check: warning: server "customer-submission": /etc/mailtest/customer.password cannot be read: No such file' in done.stderr
+    assert 'mailtest-check: warning: way "pager": /usr/local/bin/page cannot be run: No such file' in done.stderr
 
 
 def test_fault_is_named_with_its_place(tmp_path):

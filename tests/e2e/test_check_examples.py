@@ -1,4 +1,4 @@
-"""The examples for other monitoring systems, as `make install` leaves them: each is read by the program that it is for, and asks for what is there."""
+"""The examples for other monitoring systems, as `make install` leaves them: read by the programs that they are for, where Debian has them, and asking for what is there."""
 
 import datetime
 import grp

@@ -1,4 +1,4 @@
-"""mailtest-check check: a server that fails at each step, where mail is sent (scenarios 1, 3 and 4) and where it is looked for (IMAP, POP3): what is told of it."""
+"""A server that fails at each step, where mail is sent (scenarios 1, 3 and 4) and where it is looked for (IMAP, POP3): what is told of it."""
 
 import contextlib
 import re
@@ -207,13 +207,15 @@ def test_tls_that_fails_where_it_is_demanded(folder, dns, scenario, fault):
         session.request.sendall(b"220 go ahead\r\n")
         return hang(session)
 
-    replies = {"handshake": {"starttls": garbage}, "refused": {"starttls": "454 4.7.0 TLS not available"}, "not-offered": {}, "silent": {"starttls": silent}}
+    replies = {"handshake": {"starttls": garbage}, "refused": {"starttls": "454 4.7.0 TLS not available"}, "not-offered": {},
+               "silent": {"starttls": silent}}
     certificate = None if fault == "not-offered" else make_certificate(folder, "mx.customer.test")
     with faulty(scenario, replies[fault], certificate=certificate) as server:
         file, check = sending(folder, dns, scenario, server.port, tls="starttls", check={"window": "1s"})
         step = {"handshake": "tls", "silent": "tls"}.get(fault, "starttls")
-        tells(file, check, verdict="not-sent", step=step, code=454 if fault == "refused" else None, host=server.address, cause=f"server {server.address} {step}",
-              reason={"refused": "454 4.7.0 TLS not available", "not-offered": "does not offer STARTTLS", "silent": "no end of the TLS handshake within"}.get(fault, "tls"))
+        words = {"refused": "454 4.7.0 TLS not available", "not-offered": "does not offer STARTTLS", "silent": "no end of the TLS handshake within"}
+        tells(file, check, verdict="not-sent", step=step, code=454 if fault == "refused" else None, host=server.address,
+              cause=f"server {server.address} {step}", reason=words.get(fault, "tls"))
     assert not any(line.startswith(("MAIL", "AUTH")) for session in server.sessions for line in session)
 
 
@@ -331,7 +333,7 @@ REFUSALS = [("imap", "SELECT", "NO [SERVERBUG] the disk is on fire", "select"), 
             ("pop3", "STAT", "-ERR the disk is on fire", "select"), ("pop3", "RETR", "-ERR not this one", "fetch")]
 
 
-@pytest.mark.parametrize("protocol, command, reply, step", REFUSALS, ids=[f"{r[0]}-{r[1]}-{r[2].split(']')[0].split('[')[-1][:9]}".replace(" ", "-") for r in REFUSALS])
+@pytest.mark.parametrize("protocol, command, reply, step", REFUSALS, ids=[f"{r[0]}-{r[1].replace(' ', '-')}-{n}" for n, r in enumerate(REFUSALS)])
 def test_a_refusal_of_an_account_is_told_with_its_words_and_may_heal(folder, dns, protocol, command, reply, step):
     words = re.split(r"\] |-ERR |NO ", reply)[-1]
     with Account(protocol, command, reply) as account, FaultySMTP(deliver=account.deliver) as smtp:
@@ -344,11 +346,13 @@ def test_a_refusal_of_an_account_is_told_with_its_words_and_may_heal(folder, dns
         assert result["document"]["deleted"]
 
 
-@pytest.mark.parametrize("protocol, command, reply", [("imap", "LOGIN", "NO [AUTHENTICATIONFAILED] who are you?"), ("pop3", "PASS", "-ERR [AUTH] who are you?")])
+@pytest.mark.parametrize("protocol, command, reply", [("imap", "LOGIN", "NO [AUTHENTICATIONFAILED] who are you?"),
+                                                      ("pop3", "PASS", "-ERR [AUTH] who are you?")], ids=["imap", "pop3"])
 def test_a_wrong_password_of_an_account_is_told_at_once(folder, dns, protocol, command, reply):
     with Account(protocol, command, reply) as account, FaultySMTP(deliver=account.deliver) as smtp:
         file, check = looking(folder, dns, smtp, protocol, account.server.port, check={"window": "1h"})
-        tells(file, check, verdict="failed", step="login", cause=f"account 127.0.0.1:{account.server.port} login", host=f"127.0.0.1:{account.server.port}",
+        where = f"127.0.0.1:{account.server.port}"
+        tells(file, check, verdict="failed", step="login", cause=f"account {where} login", host=where,
               reason="who are you?", reply="who are you?")
         assert len([c for c in account.server.commands if c.startswith(command)]) == 1      # or the account is locked in the end
         line = file.line(check, "CRITICAL")
@@ -362,10 +366,10 @@ def test_an_account_whose_tls_fails(folder, dns, protocol, fault):
 
     def reply(command, tag):
         if command in ("CAPABILITY", "CAPA"):
-            offered = "" if fault == "not-offered" else start
-            return f"* CAPABILITY IMAP4rev1 {offered}\r\n{tag} OK\r\n" if protocol == "imap" else f"+OK\r\nUSER\r\n{offered or 'TOP'}\r\n.\r\n"
+            offered = "UIDPLUS" if fault == "not-offered" else start
+            return f"* CAPABILITY IMAP4rev1 {offered}\r\n{tag} OK\r\n" if protocol == "imap" else f"+OK\r\nUSER\r\n{offered}\r\n.\r\n"
         if command == start:
-            return f"{tag} NO no TLS today\r\n" if fault == "refused" and protocol == "imap" else "-ERR no TLS today\r\n" if fault == "refused" else None
+            return f"{tag} NO no TLS today\r\n" if protocol == "imap" else "-ERR no TLS today\r\n"
         return f"{tag} BAD\r\n" if protocol == "imap" else "-ERR\r\n"
 
     certified = fault in ("expired", "other-name")

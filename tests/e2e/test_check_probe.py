@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from dns_server import DnsServer
 from servers import Postfix
 from servers.faulty import FaultySMTP, TinyDNS, drop, hang, make_certificate
 from service import BUILD
@@ -246,6 +247,16 @@ def test_names_that_do_not_resolve():
         done = look("--server", "mx.customer.test:25", "--dns", dns.address)
         assert done.returncode == 2 and done.stdout.startswith("SMTP CRITICAL - lookup failed: ")
         assert found("--domain", "customer.test", "--dns", dns.address)["state"] == "CRITICAL"
+
+
+@pytest.mark.parametrize("silent, state, words", [
+    (True, "UNKNOWN", "no name server can be reached: customer.test: MX look-up: Timeout"),
+    ({"customer.test"}, "CRITICAL", "lookup failed: customer.test: MX look-up: Timeout"),
+], ids=["our-own", "the-zone"])
+def test_whose_name_servers_are_silent_is_found_out(silent, state, words):
+    with DnsServer({}, silent=silent) as dns:
+        document = found("--domain", "customer.test", "--dns", dns.address)
+    assert document["state"] == state and document["reason"].startswith(words)
 
 
 def test_what_cannot_be_read_is_unknown():

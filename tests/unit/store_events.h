@@ -57,18 +57,6 @@ events_names(struct store_service *sv)
     return names;
 }
 
-static inline uint64_t
-rows_in(struct store_service *sv, enum table table)
-{
-    struct db_view v;
-    MDB_stat       st;
-
-    assert_int_equal(store_view(&sv->store, &v), MT_OK);
-    assert_int_equal(mdb_stat(v.txn, db_table(sv->store.db, table), &st), 0);
-    db_view_end(&v);
-    return st.ms_entries;
-}
-
 /* The token's record; its hops are valid until the next call. */
 static inline struct token_record
 token_of(struct store_service *sv, const struct token *t)

@@ -423,4 +423,17 @@ service_deliver(struct store_service *sv, const char *mailbox, const struct toke
     return rc;
 }
 
+/* How many rows a table has. */
+static inline uint64_t
+rows_in(struct store_service *sv, enum table table)
+{
+    struct db_view v;
+    MDB_stat       st;
+
+    assert_int_equal(store_view(&sv->store, &v), MT_OK);
+    assert_int_equal(mdb_stat(v.txn, db_table(sv->store.db, table), &st), 0);
+    db_view_end(&v);
+    return st.ms_entries;
+}
+
 #endif

@@ -30,7 +30,8 @@ notice_of(enum notice_kind kind, const struct notice_check *checks, unsigned tol
 static void
 the_first_line_tells_what_since_when_where_and_what_was_said(void **state)
 {
-    const struct notice_check both[] = { refused, lost }, evil = { .name = "a", .state = STATE_CRITICAL, .since_us = AT_13_05_02, .verdict = "",
+    const struct notice_check both[] = { refused, lost }, gone = { .name = "acme-forward", .state = STATE_UNKNOWN, .since_us = AT_13_05_02, .verdict = "",
+                              .step = "", .host = "", .reply = "", .reason = "it is checked no longer" }, evil = { .name = "a", .state = STATE_CRITICAL, .since_us = AT_13_05_02, .verdict = "",
                               .step = "", .host = "h", .code = 451, .reply = "come\r\nback\x1b[2J", .reason = "" };
     const struct {
         struct notice notice;
@@ -49,6 +50,7 @@ the_first_line_tells_what_since_when_where_and_what_was_said(void **state)
           "ESCALATED (after 15 min 0 s) CRITICAL bolt-forward: failed at arrival since 2026-11-21T13:05:02Z: not arrived within 10 min, though mx "
           "took the mail" },
         { notice_of(NOTICE_RECOVERY, &refused, 1, 1), "OK acme-forward: works again since 2026-11-21T13:20:02Z, after 15 min 0 s" },
+        { notice_of(NOTICE_RECOVERY, &gone, 1, 1), "OK acme-forward: not checked any more since 2026-11-21T13:20:02Z, after 15 min 0 s" },
         { notice_of(NOTICE_TEST, NULL, 0, 0), "TEST: alerts of Mailtest reach you by this way" },
         { notice_of(NOTICE_PROBLEM, &evil, 1, 1), "CRITICAL a: failed since 2026-11-21T13:05:02Z: h said 451 come  back [2J" },
     };

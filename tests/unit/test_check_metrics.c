@@ -1,7 +1,6 @@
 #include "tests/unit/unit.h"
 
 #include "checker/check_metrics.h"
-#include "checker/outcome_line.h"
 #include "checker/result_lines.h"
 
 #include <fcntl.h>
@@ -117,32 +116,6 @@ steps_and_verdicts_are_bounded(void **state)
     check_metrics_free(m);
 }
 
-/* ---- The line of a plugin --------------------------------------------------------------------------------------------------- */
-
-static void
-line_has_the_reason_and_the_figures(void **state)
-{
-    struct check   check = { .name = "a/b", .kind = CHECK_ROUND_TRIP, .plan.window_ms = 600000 };
-    struct outcome o = outcome_of("not-sent", STATE_CRITICAL, "connect", 1500000);
-    struct buf     line;
-
-    (void)state;
-    assert_int_equal(range_parse(slice_of("95"), &check.plan.warning), MT_OK);
-    assert_int_equal(range_parse(slice_of("10:300"), &check.plan.critical), MT_OK);
-    outcome_add_time(&o, "total", 2000000);
-    slice_copy(o.reason, sizeof(o.reason), slice_of("refused | 'x'=1\n\x1b[2J"));
-    buf_init(&line, 10000);
-    outcome_line(&line, &check, &o);
-    assert_slice("round trip", buf_slice(&line),
-                 "MAILTEST CRITICAL - a/b: refused / 'x'=1\\x0a\\x1b[2J | 'smtp_connect'=1.500000s;;;0 'total'=2.000000s;95;10:300;0;600\n");
-    buf_clear(&line);
-    check.kind = CHECK_SMTP;
-    o = outcome_of("ok", STATE_OK, NULL, 0);
-    outcome_line(&line, &check, &o);
-    assert_slice("without a reason and figures", buf_slice(&line), "MAILTEST OK - a/b: ok\n");
-    buf_fini(&line);
-}
-
 /* ---- Lines of results ----------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -237,7 +210,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_are_counted_by_kind_step_and_verdict),
         cmocka_unit_test(steps_and_verdicts_are_bounded),
-        cmocka_unit_test(line_has_the_reason_and_the_figures),
         cmocka_unit_test(file_of_lines_can_be_moved_away),
         cmocka_unit_test(pipe_takes_lines_as_its_reader_does),
     };

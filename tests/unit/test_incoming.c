@@ -52,18 +52,6 @@ folder(struct store_service *sv, const char *mailbox, enum folder_id id)
     return f;
 }
 
-static uint64_t
-rows(struct store_service *sv, enum table table)
-{
-    struct db_view v;
-    MDB_stat       st;
-
-    assert_int_equal(store_view(&sv->store, &v), MT_OK);
-    assert_int_equal(mdb_stat(v.txn, db_table(sv->store.db, table), &st), 0);
-    db_view_end(&v);
-    return st.ms_entries;
-}
-
 static int
 setup(void **state)
 {
@@ -296,7 +284,7 @@ several_recipients_share_one_body(void **state)
     struct store_service    *sv = *state;
     struct service_mail      mail;
     struct token             t = service_mint(sv, "other");
-    uint64_t                 id, chunks = rows(sv, TABLE_BODY);
+    uint64_t                 id, chunks = rows_in(sv, TABLE_BODY);
     char                     body[9000];
 
     memset(body, 'x', sizeof(body));
@@ -307,8 +295,8 @@ several_recipients_share_one_body(void **state)
     service_connect(sv, ROLE_SMTPD);
     assert_rc("deliver", service_hand_over(sv, &mail, &id), MT_OK);
     service_connect(sv, ROLE_CTL);
-    assert_int_equal(rows(sv, TABLE_BODY) - chunks, db_chunk_count(sizeof(body)));
-    assert_int_equal(rows(sv, TABLE_BODY_REF), 1);
+    assert_int_equal(rows_in(sv, TABLE_BODY) - chunks, db_chunk_count(sizeof(body)));
+    assert_int_equal(rows_in(sv, TABLE_BODY_REF), 1);
     assert_int_equal(message(sv, id)->kind, KIND_UNMATCHED);
     assert_int_equal(message(sv, id + 1)->kind, KIND_ARRIVED);
     assert_int_equal(message(sv, id + 2)->body_id, id);
@@ -317,9 +305,9 @@ several_recipients_share_one_body(void **state)
     assert_rc("delete", service_call(sv, MSG_MESSAGE_DELETE, "U", id + 1), MT_OK);
     assert_non_null(message(sv, id + 2));
     assert_rc("delete", service_call(sv, MSG_MESSAGE_DELETE, "U", id + 2), MT_OK);
-    assert_int_equal(rows(sv, TABLE_BODY), chunks);
-    assert_int_equal(rows(sv, TABLE_BODY_REF), 0);
-    assert_int_equal(rows(sv, TABLE_MESSAGE), 0);
+    assert_int_equal(rows_in(sv, TABLE_BODY), chunks);
+    assert_int_equal(rows_in(sv, TABLE_BODY_REF), 0);
+    assert_int_equal(rows_in(sv, TABLE_MESSAGE), 0);
 }
 
 static void
@@ -370,7 +358,7 @@ a_message_is_refused_whole_for_one_recipient(void **state)
         mail.recipients[1] = (struct recipient){ slice_of(cases[i].second), slice_of("someone@" DOMAIN) };
         mail.d.recipient_count = 2;
         assert_rc(cases[i].label, service_hand_over(sv, &mail, NULL), cases[i].rc);
-        assert_int_equal(rows(sv, TABLE_MESSAGE), 1);
+        assert_int_equal(rows_in(sv, TABLE_MESSAGE), 1);
         assert_int_equal(folder(sv, "acme", FOLDER_UNMATCHED).messages, 0);
     }
 }
@@ -457,7 +445,7 @@ what_breaks_the_contract_ends_the_channel(void **state)
         buf_fini(&fields);
         buf_fini(&parts);
     }
-    assert_int_equal(rows(sv, TABLE_MESSAGE), 0);
+    assert_int_equal(rows_in(sv, TABLE_MESSAGE), 0);
     free(big);
 }
 

@@ -100,18 +100,6 @@ get_check(struct store_service *sv, const char *name, struct check_record *out)
     db_view_end(&v);
 }
 
-static uint64_t
-rows(struct store_service *sv, enum table table)
-{
-    struct db_view v;
-    MDB_stat       st;
-
-    assert_int_equal(store_view(&sv->store, &v), MT_OK);
-    assert_int_equal(mdb_stat(v.txn, db_table(sv->store.db, table), &st), 0);
-    db_view_end(&v);
-    return st.ms_entries;
-}
-
 /* As the timer does each second; then until nothing is left to do. */
 static void
 look(struct store_service *sv)
@@ -172,7 +160,7 @@ sums_are_exact_whatever_is_replaced(void **state)
     assert_true(replaced > 1000);
     get_check(sv, "check-0", &c);
     assert_true(c.runs == c.results && c.states[RESULT_OK] + c.states[RESULT_CRITICAL] == c.runs && c.sums == 4);
-    assert_int_equal(rows(sv, TABLE_RESULT) + replaced, 4000);
+    assert_int_equal(rows_in(sv, TABLE_RESULT) + replaced, 4000);
     assert_int_equal(problems(sv), 0);
 }
 
@@ -211,7 +199,7 @@ verify_finds_a_sum_that_is_wrong(void **state)
     /* And what would never expire does so with the sum. */
     sv->store.clock_ahead_us = (int64_t)(731 * DAY_US);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT) + rows(sv, TABLE_RESULT_SUM) + rows(sv, TABLE_CHECK) + rows(sv, TABLE_EXPIRY), 0);
+    assert_int_equal(rows_in(sv, TABLE_RESULT) + rows_in(sv, TABLE_RESULT_SUM) + rows_in(sv, TABLE_CHECK) + rows_in(sv, TABLE_EXPIRY), 0);
 }
 
 static void
@@ -254,10 +242,10 @@ runs_go_first_then_their_sums_then_the_check(void **state)
         post_one(sv, 0, "a", base + i * MINUTE_US, RESULT_OK, 5);
     sv->store.clock_ahead_us = (int64_t)(89 * DAY_US);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT), 20);
+    assert_int_equal(rows_in(sv, TABLE_RESULT), 20);
     sv->store.clock_ahead_us = (int64_t)(91 * DAY_US);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT), 0);
+    assert_int_equal(rows_in(sv, TABLE_RESULT), 0);
     get_check(sv, "a", &c);
     assert_true(c.results == 0 && c.bytes == 0 && c.sums == 1 && c.runs == 20 && c.state == RESULT_OK);
     assert_int_equal(problems(sv), 0);
@@ -269,8 +257,8 @@ runs_go_first_then_their_sums_then_the_check(void **state)
     sv->config.retention.result_days = 90;
     sv->store.clock_ahead_us = (int64_t)(731 * DAY_US);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT_SUM), 0);
-    assert_int_equal(rows(sv, TABLE_CHECK) + rows(sv, TABLE_CHECK_NAME) + rows(sv, TABLE_EXPIRY), 0);
+    assert_int_equal(rows_in(sv, TABLE_RESULT_SUM), 0);
+    assert_int_equal(rows_in(sv, TABLE_CHECK) + rows_in(sv, TABLE_CHECK_NAME) + rows_in(sv, TABLE_EXPIRY), 0);
     assert_int_equal(sv->store.checks[RESULT_OK], 0);
 }
 
@@ -284,10 +272,10 @@ sums_stay_as_long_as_their_runs(void **state)
     post_one(sv, 0, "a", hour_us(sv), RESULT_OK, 5);
     sv->store.clock_ahead_us = (int64_t)(80 * DAY_US);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT) + rows(sv, TABLE_RESULT_SUM), 2);
+    assert_int_equal(rows_in(sv, TABLE_RESULT) + rows_in(sv, TABLE_RESULT_SUM), 2);
     sv->store.clock_ahead_us = (int64_t)(92 * DAY_US);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT) + rows(sv, TABLE_RESULT_SUM) + rows(sv, TABLE_CHECK), 0);
+    assert_int_equal(rows_in(sv, TABLE_RESULT) + rows_in(sv, TABLE_RESULT_SUM) + rows_in(sv, TABLE_CHECK), 0);
 }
 
 static void
@@ -335,8 +323,8 @@ a_check_goes_with_all_that_is_of_it(void **state)
     post_one(sv, 0, "a", hour_us(sv), RESULT_CRITICAL, 5);
     assert_int_equal(problems(sv), 0);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT), 31);
-    assert_int_equal(rows(sv, TABLE_RESULT_SUM), rows(sv, TABLE_EXPIRY) / 2);
+    assert_int_equal(rows_in(sv, TABLE_RESULT), 31);
+    assert_int_equal(rows_in(sv, TABLE_RESULT_SUM), rows_in(sv, TABLE_EXPIRY) / 2);
     assert_int_equal(problems(sv), 0);
 }
 
@@ -355,8 +343,8 @@ a_mailbox_takes_its_checks_with_it(void **state)
     assert_rc("delete", service_call(sv, MSG_MAILBOX_DELETE, "s", "acme"), MT_OK);
     assert_int_equal(post_one(sv, 3, "a", hour_us(sv) + 1, RESULT_OK, 5), RESULT_NO_MAILBOX);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT), 1);
-    assert_int_equal(rows(sv, TABLE_CHECK), 1);
+    assert_int_equal(rows_in(sv, TABLE_RESULT), 1);
+    assert_int_equal(rows_in(sv, TABLE_CHECK), 1);
     assert_int_equal(sv->store.checks[RESULT_OK], 1);
     assert_int_equal(problems(sv), 0);
 }
@@ -445,7 +433,7 @@ a_post_that_breaks_the_protocol_is_thrown_out(void **state)
     assert_rc("fewer than it says", post(sv, false), MT_EPROTO);
     assert_rc("none", post(sv, false), MT_EPROTO);
     service_connect(sv, ROLE_CTL);
-    assert_int_equal(rows(sv, TABLE_RESULT) + rows(sv, TABLE_CHECK), 0);
+    assert_int_equal(rows_in(sv, TABLE_RESULT) + rows_in(sv, TABLE_CHECK), 0);
 }
 
 /* ---- Damage ---- */
@@ -479,7 +467,7 @@ a_damaged_check_stops_nothing(void **state)
     assert_int_equal(sv->row_count, 1);
     sv->store.clock_ahead_us = (int64_t)(800 * DAY_US);
     look(sv);
-    assert_int_equal(rows(sv, TABLE_RESULT) + rows(sv, TABLE_RESULT_SUM) + rows(sv, TABLE_EXPIRY), 0);
+    assert_int_equal(rows_in(sv, TABLE_RESULT) + rows_in(sv, TABLE_RESULT_SUM) + rows_in(sv, TABLE_EXPIRY), 0);
 }
 
 static void

@@ -66,7 +66,7 @@ imap_take_search(struct imap_dialogue *d, struct slice rest)
     uint32_t uid;
 
     while (imap_number_next(&rest, &uid)) {
-        if (d->step == SEARCH && !is_told(d, uid))
+        if (d->step == SEARCH && !is_told(d, uid) && !imap_has_uid(&d->found, uid))
             add_uid(&d->found, uid, FETCH_FOUND_MAX);
         if (d->step == LEFTOVERS && d->leftovers.count < FETCH_LEFTOVERS_MAX && !imap_has_uid(&d->ours, uid))
             add_uid(&d->leftovers, uid, FETCH_LEFTOVERS_MAX);       /* the oldest first; the next run takes the others */

@@ -37,6 +37,7 @@ struct dialogue {
     unsigned      mail_count, at;
     struct buf    octets;           /* of the mail that comes in */
     uint64_t      size;
+    bool          goes_on;          /* the last octets of it were the beginning of a line that is longer than a line may be */
     unsigned      deleted, leftovers_deleted;   /* marked; they count when QUIT was answered */
 };
 
@@ -92,7 +93,7 @@ say(struct dialogue *d, enum step step, const char *format, ...)
     va_list    args;
 
     d->step = step;
-    d->listing = false;
+    d->listing = d->goes_on = false;
     buf_init(&out, COMMAND_BYTES);
     out.secret = true;
     va_start(args, format);
@@ -176,6 +177,9 @@ note_seen(struct dialogue *d, uint64_t uid)
 static void
 add_mail(struct dialogue *d, uint32_t number, uint64_t uid)
 {
+    for (unsigned i = 0; i < d->mail_count; i++)
+        if (d->mails[i].number == number)
+            return;             /* told twice, it is still one mail */
     if (d->mail_count == FETCH_POP3_MAX) {
         memmove(d->mails, d->mails + 1, (FETCH_POP3_MAX - 1) * sizeof(d->mails[0]));
         d->mail_count--;
@@ -203,13 +207,14 @@ take_numbers(struct dialogue *d)
         add_mail(d, n, 0);
 }
 
+/* A line, with its end, or a piece of one that is too long to be taken at once. */
 static void
-take_mail_line(struct dialogue *d, struct slice line)
+take_mail_octets(struct dialogue *d, struct slice line, const char *end)
 {
-    d->size += line.len + 2;
-    if (d->octets.fault == MT_OK && d->octets.len + line.len + 2 <= FETCH_MAIL_BYTES) {
+    d->size += line.len + strlen(end);
+    if (d->octets.fault == MT_OK && d->octets.len + line.len + strlen(end) <= FETCH_MAIL_BYTES) {
         buf_append_slice(&d->octets, line);
-        buf_append_string(&d->octets, "\r\n");
+        buf_append_string(&d->octets, end);
     } else {
         d->octets.fault = MT_ESIZE;     /* the rest is not looked at */
     }
@@ -244,8 +249,18 @@ take_content(struct dialogue *d, struct slice line)
     } else if (d->step == UIDL) {
         take_uid(d, content);
     } else {
-        take_mail_line(d, content);
+        take_mail_octets(d, content, "\r\n");
     }
+}
+
+/* Anybody may have sent a mail with such a line: it must not keep us from the others. What follows it up to the end of the line is no line. */
+static void
+take_piece(struct dialogue *d, struct slice piece, const char *end)
+{
+    if (!d->goes_on && slice_starts(piece, "."))
+        piece = slice_sub(piece, 1, piece.len);
+    take_mail_octets(d, piece, end);
+    d->goes_on = end[0] == '\0';
 }
 
 /* What "-ERR" means. True: the dialogue goes on. */
@@ -314,9 +329,20 @@ pop3_octets(void *dialogue)
     size_t           at = 0, len;
     int              rc = MT_OK;
 
-    while (!d->f->over && (rc = pop3_line_find(slice_sub(buf_slice(in), at, in->len), &line, &len)) == MT_OK) {
+    while (!d->f->over && (rc = pop3_line_find(slice_sub(buf_slice(in), at, in->len), &line, &len)) != MT_EAGAIN) {
+        bool in_mail = d->listing && (d->step == TOP || d->step == RETR);
+
+        if (rc != MT_OK && !in_mail)
+            break;
+        if (rc != MT_OK) {
+            take_piece(d, slice_sub(buf_slice(in), at, POP3_LINE_BYTES), "");
+            at += POP3_LINE_BYTES;
+            continue;
+        }
         at += len;
-        if (d->listing)
+        if (d->goes_on)
+            take_piece(d, line, "\r\n");
+        else if (d->listing)
             take_content(d, line);
         else
             take_status(d, line);

@@ -232,6 +232,33 @@ def test_what_a_third_party_puts_behind_starttls_is_no_reply(tmp_path):
     assert not [line for session in server.sessions for line in session if line.startswith("AUTH")]
 
 
+# ---- What others send into an account -------------------------------------------------------------------------------------
+
+def test_a_mail_with_an_endless_line_keeps_nobody_from_the_others(tmp_path):
+    """Newer than ours, so it is looked at first; a piece of its line looks like the end of a mail."""
+    ours, came = [], b"Subject: huge\r\n\r\n" + (b"x" * 65536 + b".") * 4 + b"\r\n.\r\n"
+
+    def reply(command, _):
+        if command == "STAT":
+            return f"+OK {2 if ours else 0} 999999999999\r\n"
+        if command == "UIDL":
+            return "+OK\r\n1 a\r\n2 b\r\n1 c\r\n.\r\n"
+        if command.startswith("TOP 2"):
+            return b"+OK\r\n" + came
+        if command.startswith("TOP 1"):
+            return b"+OK\r\n" + ours[0] + b".\r\n"
+        return "-ERR what?\r\n" if command.startswith(("CAPA", "AUTH")) else "+OK\r\n"
+
+    with FaultySMTP(deliver=lambda _sender, _recipients, content: ours.append(content)) as smtp, Scripted(reply, b"+OK\r\n", pop3=True) as server:
+        file = CheckFile(tmp_path, servers=[{"name": "out", "host": "127.0.0.1", "port": smtp.port}, {
+            "name": "in", "host": "127.0.0.1", "port": server.port, "tls": "none",
+            "auth": {"user": "user", "password_file": secret_file(tmp_path, "password", PASSWORD)}}])
+        result = json.loads(file.run({"name": "look", "server": "out", "account": "in", "receive": "pop3", "to": "a@b.test", "window": "5s", "timeout": "3s",
+                                      "poll_gap": "200ms"}, "--json").stdout)
+    assert result["state"] == "OK" and result["verdict"] == "arrived", result
+    assert [command for command in server.commands if command.startswith("DELE")] == ["DELE 1"]
+
+
 # ---- What is shown -------------------------------------------------------------------------------------------------------
 
 def test_no_reply_moves_a_terminal_or_adds_a_line(tmp_path):

@@ -328,7 +328,8 @@ def test_an_account_that_says_nothing_or_goes_away(folder, dns, protocol, comman
         assert result["document"]["sent"] and result["times"]["send"] > 0 and "transit" not in result["times"]
 
 
-REFUSALS = [("imap", "SELECT", "NO [SERVERBUG] the disk is on fire", "select"), ("imap", "UID FETCH", "NO not this one", "fetch"), ("imap", "LOGIN", "NO [UNAVAILABLE] the users are elsewhere", "login"),
+REFUSALS = [("imap", "SELECT", "NO [SERVERBUG] the disk is on fire", "select"), ("imap", "UID FETCH", "NO not this one", "fetch"),
+            ("imap", "LOGIN", "NO [UNAVAILABLE] the users are elsewhere", "login"),
             ("pop3", "PASS", "-ERR [SYS/TEMP] the users are elsewhere", "login"), ("pop3", "PASS", "-ERR [IN-USE] somebody reads", "login"),
             ("pop3", "STAT", "-ERR the disk is on fire", "select"), ("pop3", "RETR", "-ERR not this one", "fetch")]
 

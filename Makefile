@@ -30,8 +30,8 @@ FAIL2BANDIR ?= $(SYSCONFDIR)/fail2ban
 PYTHON       := /usr/bin/python3
 FUZZ_SECONDS ?= 600
 PYTEST_ARGS  ?=
-# Tests wait more than they compute: twice the cores. Each has services, ports and folders of its own.
-PYTEST_WORKERS ?= $(shell expr 2 \* $$(nproc))
+# Tests wait more than they compute: three times the cores. Each has services, ports and folders of its own.
+PYTEST_WORKERS ?= $(shell expr 3 \* $$(nproc))
 
 # ---- Compiler and flags ----------------------------------------------------------------------------------------
 

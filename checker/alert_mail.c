@@ -123,7 +123,7 @@ begin(struct mail *m)
         slice_copy(m->helo, sizeof(m->helo), slice_of("localhost"));
     alert_letter_write(&m->message, &(struct alert_letter){
         .from = way->from, .to = task->recipient, .subject = way->subject != NULL ? way->subject : alert_subject_template,
-        .text = way->text != NULL ? way->text : alert_body_template, .notice = task->notice, .now_unix = wall_us() / 1000000,
+        .text = way->text != NULL ? way->text : task->notice->kind == NOTICE_TEST ? alert_test_template : alert_body_template, .notice = task->notice, .now_unix = wall_us() / 1000000,
     });
     order_relays(m);
     m->moved_on = event_new(m->attempt->tools->base, -1, 0, on_moved_on, m);

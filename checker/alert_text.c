@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 const char alert_subject_template[] = "{{first_line}}";
+const char alert_test_template[] = "{{first_line}}\n";
 const char alert_body_template[] =
     "{{first_line}}\n"
     "\n"

@@ -29,5 +29,6 @@ int alert_template_check(const char *template, char *error, size_t size);
 
 /* For ways that name no template of their own. */
 extern const char alert_subject_template[], alert_body_template[];
+extern const char alert_test_template[];        /* the text of a test notice */
 
 #endif

@@ -4,11 +4,13 @@
 #include "checker/outcome_json.h"
 #include "checker/outcome_line.h"
 #include "checker/report.h"
+#include "checker/run_parts.h"
 #include "checker/runner.h"
 #include "checker/tools.h"
 #include "lib/error.h"
 
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 
 const struct option_spec check_options[] = {
@@ -31,9 +33,14 @@ struct once {
 static void
 print_json(const struct check *c, const struct outcome *o)
 {
-    const struct outcome_about about = { .id = "", .check = c->name, .kind = c->kind, .scenario = c->plan.scenario, .mailbox = c->plan.mailbox };
-    json_t                    *json = outcome_json(o, &about);
+    char                       id[RUN_ID_CHARS + 1];
+    const struct outcome_about about = { .id = id, .check = c->name, .kind = c->kind, .scenario = c->plan.scenario, .mailbox = c->plan.mailbox };
+    unsigned char              random[RUN_ID_CHARS / 2];
+    json_t                    *json;
 
+    randombytes_buf(random, sizeof(random));
+    sodium_bin2hex(id, sizeof(id), random, sizeof(random));
+    json = outcome_json(o, &about);
     command_print_json(json);
     json_decref(json);
 }

@@ -95,6 +95,18 @@ put_way(json_t *times, double since_start_s)
         json_object_set_new(times, "transit", json_real(transit_s > 0 ? transit_s : 0));
 }
 
+#define LOST_CAUSE "arrival "
+
+/* Mail to the recipient is not lost, but slow (docs/checker.md). */
+static void
+put_cause(json_t *result)
+{
+    const char *cause = json_string_value(json_object_get(result, "cause"));
+
+    if (cause != NULL && strncmp(cause, LOST_CAUSE, strlen(LOST_CAUSE)) == 0)
+        json_object_set_new(result, "cause", json_sprintf("delay %s", cause + strlen(LOST_CAUSE)));
+}
+
 /* The result as it was told, with what is known now. */
 static json_t *
 amended(json_t *result, const struct outcome *o, uint64_t came_us)
@@ -105,6 +117,7 @@ amended(json_t *result, const struct outcome *o, uint64_t came_us)
     rfc3339_text_us(came_us, at);
     json_object_set_new(result, "verdict", json_string(o->verdict));
     json_object_set_new(result, "reason", json_string(o->reason));
+    put_cause(result);
     put_way(times, (double)(came_us - o->started_us) / 1e6);
     json_object_set_new(document, "verdict", json_string(o->verdict));
     json_object_set_new(document, "arrived", json_true());

@@ -4,7 +4,9 @@
 #include "lib/error.h"
 
 /* Figures of a round trip that are no step of SMTP. */
-static const char *const own_names[] = { "total", "send", "transit", "mint", "lookup" };
+static const char *const own_names[] = {
+    "total", "send", "transit", "mint", "lookup", "customer", "forwarding", "receiver",
+};
 
 enum { REASON_CHARS = 500 };
 

@@ -332,7 +332,7 @@ read_probed(struct settings *s, const struct options *o)
         snprintf(s->postmaster, sizeof(s->postmaster), "postmaster@%.255s", domain);
         s->plan.to = s->postmaster;
     } else if (rc == MT_OK && s->plan.to == NULL) {
-        rc = settings_refuse(s, "--server or --domain is missing: what is looked at");
+        rc = settings_refuse(s, "--server, --domain or --rcpt is missing: what is looked at");
     }
     if (rc == MT_OK && s->plan.to == s->postmaster && !compose_address_is_fit(slice_of(s->postmaster)))
         rc = settings_refuse(s, "--domain \"%.100s\" is no domain", domain);

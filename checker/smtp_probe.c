@@ -139,7 +139,8 @@ judge_certificate(struct smtp_probe *p, struct outcome *o, const struct target *
     if (days < 0)
         snprintf(o->reason, sizeof(o->reason), "the certificate of %.200s expired on %.10s", o->host, date);
     else
-        snprintf(o->reason, sizeof(o->reason), "the certificate of %.200s expires in %lld days, on %.10s", o->host, (long long)days, date);
+        snprintf(o->reason, sizeof(o->reason), "the certificate of %.200s expires in %lld day%s, on %.10s", o->host, (long long)days,
+                 days == 1 ? "" : "s", date);
 }
 
 static void

@@ -61,7 +61,7 @@ read_key(const struct tools_settings *s, char *key, char *error, size_t size)
     struct slice text;
 
     if (len < 0 && file != NULL)
-        snprintf(error, size, "--api-key-file %.200s: %s", file, strerror(errno));
+        snprintf(error, size, "the file with the API key, %.200s: %s", file, strerror(errno));
     else if (len < 0)
         snprintf(error, size, "there is no API key: give --api-key-file FILE, or set MAILTEST_API_KEY");
     if (len < 0)

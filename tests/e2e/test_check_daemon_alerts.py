@@ -190,6 +190,6 @@ def test_a_mail_that_a_real_server_holds_back_is_late_in_the_end(world, told, ma
         daemon.wait_for(lambda: told.kinds() == [PROBLEM], "somebody is told")
         next_hop.replies["connect"] = "220 at last"
         late = daemon.wait_for_result("acme/held", 2, 40)
-    assert late["verdict"] == "late" and late["id"] == lost["id"] and late["times"]["total"] >= 1 and late["times"]["transit"] >= 1
+    assert (late["verdict"], late["cause"]) == ("late", "delay customer.test") and late["id"] == lost["id"] and late["times"]["total"] >= 1 and late["times"]["transit"] >= 1
     world.service.wait_for(lambda: [r["started_at"] for r in history(world, "acme/held", "--verdict", "late")] == [lost["started_at"]], "it is amended")
     assert told.kinds() == [PROBLEM]            # the next run says whether it works again

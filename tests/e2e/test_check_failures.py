@@ -269,7 +269,7 @@ def test_a_resolver_that_is_down_is_our_own_trouble(acme):
     (("--mailbox", "nobody"), {}, "HTTP 404"),
     ((), {"MAILTEST_API_KEY": "mtk_9_wrong"}, "HTTP 401"),
     ((), {"MAILTEST_API_KEY": ""}, "what is given as the API key is none"),
-    (("--api-key-file", "/nowhere/key"), {}, "--api-key-file /nowhere/key: No such file"),
+    (("--api-key-file", "/nowhere/key"), {}, "the file with the API key, /nowhere/key: No such file"),
     (("--to", "not an address"), {}, '--to "not an address"'),
     (("--window", "never"), {}, "--window"),
     (("--nonsense",), {}, "no option --nonsense"),

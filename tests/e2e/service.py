@@ -23,6 +23,12 @@ LISTENERS = ("smtp", "lmtp", "imap", "imaps", "pop3", "pop3s", "http")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|event=role-died .*system call that is not in its list")
 
 
+def is_sanitized() -> bool:
+    """Whether the build has AddressSanitizer."""
+    program = BUILD / "mailtestd"
+    return program.exists() and b"__asan_init" in program.read_bytes()
+
+
 class ServiceError(Exception):
     """The service or a program of it did not do what was asked; the text ends with what it said."""
 
